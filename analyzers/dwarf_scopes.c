@@ -1,0 +1,181 @@
+#include "analyzers/dwarf_scopes.h"
+
+#include <dwarf.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct range {
+  Dwarf_Addr begin, end;
+  Dwarf_Off unit; /* offset of the compilation unit's DIE */
+};
+
+struct dwarf_scopes {
+  Dwarf *dwarf;
+  struct range *ranges; /* by begin */
+  size_t count, capacity;
+  bool indexed;
+};
+
+struct dwarf_scopes *dwarf_scopes_open(Dwarf *dwarf) {
+  struct dwarf_scopes *scopes = calloc(1, sizeof *scopes);
+  if (scopes) {
+    scopes->dwarf = dwarf;
+  }
+  return scopes;
+}
+
+void dwarf_scopes_close(struct dwarf_scopes *scopes) {
+  if (scopes) {
+    free(scopes->ranges);
+    free(scopes);
+  }
+}
+
+static bool add_range(struct dwarf_scopes *scopes, struct range range) {
+  if (scopes->count == scopes->capacity) {
+    size_t capacity = scopes->capacity ? 2 * scopes->capacity : 64;
+    struct range *grown = realloc(scopes->ranges, capacity * sizeof *grown);
+    if (!grown) {
+      return false;
+    }
+    scopes->ranges = grown;
+    scopes->capacity = capacity;
+  }
+  scopes->ranges[scopes->count++] = range;
+  return true;
+}
+
+static int by_begin(const void *a, const void *b) {
+  const struct range *x = a, *y = b;
+  return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+/* The index of units by address, for what .debug_aranges does not cover: clang writes none. */
+static void index_units(struct dwarf_scopes *scopes) {
+  scopes->indexed = true;
+  Dwarf_Off offset = 0, next;
+  size_t header;
+  bool ok = true;
+  while (ok && dwarf_nextcu(scopes->dwarf, offset, &next, &header, NULL, NULL, NULL) == 0) {
+    Dwarf_Die unit;
+    Dwarf_Addr base, begin, end;
+    ptrdiff_t range = 0;
+    bool found = dwarf_offdie(scopes->dwarf, offset + header, &unit) != NULL;
+    while (ok && found && (range = dwarf_ranges(&unit, range, &base, &begin, &end)) > 0) {
+      ok = begin >= end || add_range(scopes, (struct range){begin, end, dwarf_dieoffset(&unit)});
+    }
+    offset = next;
+  }
+  if (scopes->count > 0) {
+    qsort(scopes->ranges, scopes->count, sizeof *scopes->ranges, by_begin);
+  }
+}
+
+static bool find_unit(struct dwarf_scopes *scopes, uint64_t address, Dwarf_Die *unit) {
+  if (dwarf_addrdie(scopes->dwarf, address, unit)) {
+    return true;
+  }
+  if (!scopes->indexed) {
+    index_units(scopes);
+  }
+  size_t low = 0, high = scopes->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (scopes->ranges[middle].begin <= address) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low > 0 && address < scopes->ranges[low - 1].end &&
+         dwarf_offdie(scopes->dwarf, scopes->ranges[low - 1].unit, unit);
+}
+
+/* With -gsplit-dwarf the scopes are in another unit, of the .dwo file; the lines stay in this one. */
+static Dwarf_Die scopes_unit(const Dwarf_Die *unit) {
+  Dwarf_Die split;
+  uint8_t type;
+  if (dwarf_cu_info(unit->cu, NULL, &type, NULL, &split, NULL, NULL, NULL) == 0 && type == DW_UT_skeleton &&
+      split.addr) {
+    return split;
+  }
+  return *unit;
+}
+
+static const char *symbol_of(Dwarf_Die *die) {
+  static const unsigned names[] = {DW_AT_linkage_name, DW_AT_MIPS_linkage_name};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    Dwarf_Attribute attribute;
+    if (dwarf_attr_integrate(die, names[i], &attribute)) {
+      return dwarf_formstring(&attribute);
+    }
+  }
+  return dwarf_diename(die);
+}
+
+static unsigned attribute_number(Dwarf_Die *die, unsigned name) {
+  Dwarf_Attribute attribute;
+  Dwarf_Word value;
+  return dwarf_attr(die, name, &attribute) && dwarf_formudata(&attribute, &value) == 0 ? (unsigned)value : 0;
+}
+
+static void line_of_address(Dwarf_Die *unit, uint64_t address, struct dwarf_frame *frame) {
+  Dwarf_Line *line = dwarf_getsrc_die(unit, address);
+  int number;
+  if (line && dwarf_lineno(line, &number) == 0) {
+    const char *file = dwarf_linesrc(line, NULL, NULL);
+    frame->file = file ? file : "";
+    frame->line = number > 0 ? (unsigned)number : 0;
+  }
+}
+
+/* Where the caller called what was inlined here. */
+static void line_of_call(Dwarf_Die *unit, Dwarf_Die *inlined, struct dwarf_frame *frame) {
+  Dwarf_Files *files;
+  size_t count;
+  unsigned index = attribute_number(inlined, DW_AT_call_file);
+  if (dwarf_getsrcfiles(unit, &files, &count) == 0 && index < count) {
+    const char *file = dwarf_filesrc(files, index, NULL, NULL);
+    frame->file = file ? file : "";
+  }
+  frame->line = attribute_number(inlined, DW_AT_call_line);
+}
+
+static size_t walk_scopes(Dwarf_Die *unit, Dwarf_Die *scopes, int count, struct dwarf_frame *frames, size_t max) {
+  size_t used = 0;
+  for (int i = 0; i < count && used < max; i++) {
+    int tag = dwarf_tag(&scopes[i]);
+    if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram) {
+      continue;
+    }
+    frames[used++].symbol = symbol_of(&scopes[i]);
+    if (tag == DW_TAG_subprogram) {
+      break;
+    }
+    if (used < max) {
+      frames[used] = (struct dwarf_frame){.file = ""};
+      line_of_call(unit, &scopes[i], &frames[used]);
+    }
+  }
+  return used;
+}
+
+size_t dwarf_scopes_frames(struct dwarf_scopes *scopes, uint64_t address, struct dwarf_frame *frames, size_t max) {
+  Dwarf_Die unit;
+  if (max == 0 || !find_unit(scopes, address, &unit)) {
+    return 0;
+  }
+  frames[0] = (struct dwarf_frame){.file = ""};
+  line_of_address(&unit, address, &frames[0]);
+  Dwarf_Die inner = scopes_unit(&unit), *around = NULL, *chain = NULL;
+  size_t used = 0;
+  /* The first call stops at an inlined body's origin; the second follows where the code really is. */
+  if (dwarf_getscopes(&inner, address, &around) > 0) {
+    int count = dwarf_getscopes_die(&around[0], &chain);
+    used = walk_scopes(&inner, chain, count, frames, max);
+  }
+  free(chain);
+  free(around);
+  return used > 0 ? used : frames[0].line > 0;
+}

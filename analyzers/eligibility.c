@@ -1,0 +1,56 @@
+/* The rules of eligibility, in the order in which they are worth telling. */
+#include "analyzers/eligibility.h"
+
+#include "analyzers/dtype.h"
+#include "analyzers/op_name.h"
+
+#include <stddef.h>
+#include <string.h>
+
+enum reason { ELIGIBLE, SHARED, NOT_POINTWISE, NOT_FLOATING, DROPPED, STILL_HELD, KEPT, REASONS };
+
+static const char *const reasons[REASONS] = {
+    [ELIGIBLE] = "its only holder is a pointwise nonlinearity",
+    [SHARED] = "held more than once: codes would only come on top",
+    [NOT_POINTWISE] = "its holder is not a pointwise nonlinearity",
+    [NOT_FLOATING] = "its elements are not floating-point numbers",
+    [DROPPED] = "freed before backward: nothing is kept that codes could replace",
+    [STILL_HELD] = "its release was not seen",
+    [KEPT] = "the program keeps it after the release anyway",
+};
+
+/* Did the block end because its holder let go? */
+static enum reason end_reason(const struct saved_row *row, const struct saved_holder *holder) {
+  if (holder->released) {
+    return row->freed_with_release ? ELIGIBLE : KEPT;
+  }
+  if (holder->release_event == SAVED_NEVER) {
+    return STILL_HELD;
+  }
+  return row->freed_in_backward ? ELIGIBLE : DROPPED; /* the node went with the block, unseen */
+}
+
+static enum reason reason_of(const struct saved_history *history, const struct saved_row *row) {
+  const struct saved_holder *holder = saved_holder_at(history, row->first_holder);
+  if (row->holders > 1) {
+    return SHARED;
+  }
+  if (!op_is_pointwise(holder->op, NULL)) {
+    return NOT_POINTWISE;
+  }
+  return dtype_is_floating(holder->dtype) ? end_reason(row, holder) : NOT_FLOATING;
+}
+
+struct eligibility eligibility_of(const struct saved_history *history, const struct saved_row *row) {
+  enum reason reason = reason_of(history, row);
+  return (struct eligibility){reason == ELIGIBLE, reasons[reason]};
+}
+
+const char *eligibility_reason(const char *text) {
+  for (size_t i = 0; i < REASONS; i++) {
+    if (strcmp(reasons[i], text) == 0) {
+      return reasons[i];
+    }
+  }
+  return "";
+}

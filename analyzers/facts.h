@@ -1,0 +1,167 @@
+/* Everything a report can say of one run: made by the analysis of a trace, kept in the store, read back from it.
+ *
+ * Reports read this and nothing else. All bytes are bytes, all times ns since the trace began; strings and arrays belong
+ * to the struct and go with facts_fini (strings are interned in facts.strings: never free one by itself). */
+#ifndef ACTSCOPE_ANALYZERS_FACTS_H
+#define ACTSCOPE_ANALYZERS_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum category {
+  CATEGORY_PARAMETER,
+  CATEGORY_GRADIENT,
+  CATEGORY_OPTIMIZER_STATE,
+  CATEGORY_INPUT,
+  CATEGORY_SAVED_ACTIVATION,
+  CATEGORY_TEMPORARY,
+  CATEGORY_SMALL,
+  CATEGORY_OTHER,
+  CATEGORY_COUNT
+};
+extern const char *const category_names[CATEGORY_COUNT]; /* "parameter", ..., as in the JSON */
+
+enum phase { PHASE_OUTSIDE, PHASE_FORWARD, PHASE_BACKWARD, PHASE_UPDATE, PHASE_COUNT };
+extern const char *const phase_names[PHASE_COUNT];
+
+struct facts_run {
+  char *command;   /* arguments joined by spaces, quoted where a shell would need it */
+  int pid, rank;   /* rank -1: none */
+  int exit_status; /* -1: unknown */
+  bool complete;
+  char *damage;    /* what is missing, or "" */
+  uint64_t wall_ns, start_unix_ns;
+  uint64_t events, threads, min_size, lost_events;
+  char *framework; /* "pytorch 2.13.0", or "" */
+  char *evidence;  /* "probe", "hooks", "mark", or "none" */
+};
+
+struct facts_peak {
+  uint64_t bytes, time_ns;
+  int step; /* -1: outside any step */
+  enum phase phase;
+};
+
+struct facts_step {
+  unsigned index;
+  uint64_t begin_ns, backward_ns, backward_end_ns, end_ns; /* forward [begin, backward), backward, update [.., end) */
+  uint64_t peak_bytes, saved_bytes, saved_blocks;
+  bool complete; /* its backward ran to the end */
+};
+
+struct facts_holder {
+  char *op; /* "gelu" */
+  uint64_t save_ns, release_ns; /* release UINT64_MAX: never seen */
+};
+
+/* One block that the forward pass of facts.saved_step left for backward. */
+struct facts_saved_block {
+  uint64_t bytes, elements; /* bytes asked for; elements of the largest tensor saved on it */
+  uint64_t alloc_ns, free_ns; /* free UINT64_MAX: never seen */
+  const char *dtype;    /* "float32", static */
+  char *op_allocated;   /* op whose output (or temporary) it is, "" = none seen */
+  char *op;             /* the op it is counted under: its first holder's; bytes of by_op sum to saved.bytes */
+  char *layer;          /* "" unless recorded with --layers */
+  char *site;           /* the nearest frame of the program itself: "train.c:88 forward" or "libtorch_cpu.so at::..." */
+  const char *evidence; /* static */
+  const char *reason;   /* static: why it is (not) eligible */
+  bool eligible;
+  uint32_t stack;       /* of the allocation, a key of frames */
+  struct facts_holder *holders;
+  size_t holders_count;
+};
+
+struct facts_op {
+  char *op;
+  uint64_t bytes;           /* of every block that it holds, alone or with others */
+  uint64_t exclusive_bytes; /* of the blocks that only it holds */
+  uint64_t blocks;
+  uint64_t eligible_bytes;
+};
+
+struct facts_projection {
+  unsigned bits;
+  uint64_t peak_bytes;
+  int64_t saving_bytes; /* negative where codes come on top */
+  double saving_percent;
+  uint64_t eligible_bytes, code_bytes; /* in the representative step */
+};
+
+struct facts_frame {
+  char *function; /* demangled, or "0x7f..." */
+  char *file;     /* "" unknown */
+  char *module;   /* base name of the ELF file */
+  unsigned line;  /* 0 unknown */
+};
+
+struct facts_site { /* live at the peak, by allocation stack, largest first */
+  uint32_t stack;
+  uint64_t bytes, blocks;
+  char *site;
+  char *op; /* "" none */
+  enum category category;
+};
+
+struct facts_stack { /* of every stack that a site or saved block names; innermost frame first, inlines expanded */
+  uint32_t stack;
+  struct facts_frame *frames;
+  size_t frames_count;
+};
+
+struct facts_sample { /* the timeline for plots: the highest live bytes within an interval */
+  uint64_t time_ns, live_bytes, saved_bytes;
+};
+
+/* The two halves of a projection: the run's live bytes cut into segments, within which nothing that few-bit codes would
+ * change happens, and the blocks that codes could replace. Events are ordinals of trace events, 1 the first: times alone
+ * do not order events of the same nanosecond. */
+struct facts_segment { /* from this event up to the next segment's */
+  uint64_t event, time_ns;
+  int64_t peak_bytes; /* the highest live bytes within */
+};
+
+struct facts_replaceable { /* an eligible block */
+  char *op;
+  int step;           /* -1: none */
+  bool at_saved_peak; /* held at the moment of its step's saved_bytes */
+  uint64_t bytes, elements;
+  uint64_t begin_event;   /* its consumer's forward op has returned: codes would take its place */
+  uint64_t release_event; /* its holder lets go: the codes would end */
+  uint64_t free_event;    /* the block ended in the run that was recorded */
+};
+
+struct strings;       /* analyzers/strings.h */
+struct saved_history; /* analyzers/saved_history.h */
+
+struct facts {
+  struct strings *strings;
+  struct facts_run run;
+  struct facts_peak peak;
+  uint64_t categories[CATEGORY_COUNT]; /* at the peak; they sum to peak.bytes */
+  struct facts_step *steps;
+  size_t steps_count;
+  int saved_step; /* the complete step with the most saved bytes, -1: none */
+  uint64_t saved_bytes, saved_blocks;
+  struct facts_op *by_op; /* by bytes, largest first */
+  size_t by_op_count;
+  struct facts_saved_block *saved; /* by bytes, largest first */
+  size_t saved_count;
+  struct facts_projection *projections;
+  size_t projections_count;
+  struct facts_site *sites;
+  size_t sites_count;
+  struct facts_stack *stacks; /* by stack id */
+  size_t stacks_count;
+  struct facts_sample *timeline;
+  size_t timeline_count;
+  struct facts_segment *segments; /* by event */
+  size_t segments_count;
+  struct facts_replaceable *replaceables; /* of every step, by begin_event */
+  size_t replaceables_count;
+  struct saved_history *history; /* the saved blocks of every step, for the store; NULL if read from a store */
+};
+
+void facts_fini(struct facts *facts); /* zeroed or half-made is fine; leaves it zeroed */
+
+#endif

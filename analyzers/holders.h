@@ -1,0 +1,64 @@
+/* Who holds which block for backward: matches saves with releases while the trace is read, and writes the rows of the
+ * saved history. */
+#ifndef ACTSCOPE_ANALYZERS_HOLDERS_H
+#define ACTSCOPE_ANALYZERS_HOLDERS_H
+
+#include "analyzers/blocks.h"
+#include "analyzers/map64.h"
+#include "analyzers/op_name.h"
+#include "analyzers/saved_history.h"
+#include "analyzers/threads.h"
+#include "analyzers/timeline.h"
+#include "trace/trace_reader.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct holders {
+  const struct trace_reader *reader; /* these four are borrowed */
+  struct op_names *names;
+  struct timeline *timeline;
+  struct blocks *blocks;
+  struct saved_history *history;
+  struct map64 tensors;      /* tensor handle -> its youngest live holder + 1 */
+  struct map64 node_classes; /* innermost return address of a save -> class of the node, learned from releases */
+  uint32_t *active;          /* rows that the step under way, or a later one, may count */
+  size_t active_count, active_capacity;
+  uint32_t window;           /* backward passes that have ended */
+  uint32_t window_live;      /* live holders saved since the last of them ended */
+  uint64_t sources[4];       /* saves by enum trace_source */
+};
+
+int holders_init(struct holders *holders); /* the borrowed fields are set, the rest zero; 0, or ERROR_MEMORY */
+void holders_fini(struct holders *holders);
+
+/* Each: 0, or ERROR_MEMORY. */
+int holders_save(struct holders *holders, const struct trace_event *event, struct thread_state *thread);
+int holders_release(struct holders *holders, const struct trace_event *event, const struct thread_state *thread);
+int holders_resident(struct holders *holders, const struct trace_event *event);
+
+/* The block, whose row is not 0, ends: freed by `event`, or overwritten by an allocation. */
+int holders_block_end(struct holders *holders, const struct block *block, const struct trace_event *event,
+                      const struct thread_state *thread, bool in_backward);
+
+/* An event of a thread that has watches: finds the forward ops that have returned by now. */
+int holders_watch(struct holders *holders, const struct trace_event *event, struct thread_state *thread);
+
+/* The outermost backward pass of a thread begins: no forward op of it is under way. */
+int holders_watch_all_returned(struct holders *holders, struct thread_state *thread);
+
+/* The class of node that this holder was saved by, from its release or from another save at the same place; or "". */
+const char *holders_node_class(const struct holders *holders, const struct saved_holder *holder);
+
+struct saved_maximum {
+  uint64_t bytes, blocks, event;
+  uint32_t *rows; /* held then; the caller frees it */
+};
+
+/* Counts a step's saved activations: its rows are those first saved in the events [from, to]; *maximum is the moment in
+ * them of most bytes of distinct blocks with a live holder, rows of earlier steps included. 0, or ERROR_MEMORY. */
+int holders_sweep(struct holders *holders, int32_t step, uint64_t from, uint64_t to, struct saved_maximum *maximum);
+/* Forgets the rows that no event from this one on can count. */
+void holders_retire(struct holders *holders, uint64_t next_step_event);
+
+#endif

@@ -1,0 +1,101 @@
+/* peak = max over segments of L - E + C: L the highest live bytes within the segment, E the bytes of replaced blocks that
+ * lived then, C their codes. E and C change only where segments begin. */
+#include "analyzers/projection.h"
+
+#include "common/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct change {
+  uint64_t event;
+  int64_t bytes;
+};
+
+uint64_t projection_code_bytes(uint64_t elements, unsigned bits) {
+  return elements / 8 * bits + (elements % 8 * bits + 7) / 8;
+}
+
+static bool wanted(const char *op, const char *const *functions, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(op, functions[i]) == 0) {
+      return true;
+    }
+  }
+  return count == 0;
+}
+
+static int by_event(const void *a, const void *b) {
+  const struct change *x = a, *y = b;
+  return (x->event > y->event) - (x->event < y->event);
+}
+
+/* Sums wrap rather than overflow: a store may hold any numbers. */
+static int64_t plus(int64_t a, int64_t b) {
+  return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+static size_t collect_changes(const struct facts *facts, struct facts_projection *out, const char *const *functions,
+                              size_t functions_count, struct change *changes) {
+  size_t count = 0;
+  for (size_t i = 0; i < facts->replaceables_count; i++) {
+    const struct facts_replaceable *block = &facts->replaceables[i];
+    if (!wanted(block->op, functions, functions_count)) {
+      continue;
+    }
+    int64_t codes = (int64_t)projection_code_bytes(block->elements, out->bits), bytes = (int64_t)block->bytes;
+    changes[count++] = (struct change){block->begin_event, plus(codes, (int64_t)-block->bytes)};
+    changes[count++] = (struct change){block->release_event, (int64_t)-(uint64_t)codes};
+    changes[count++] = (struct change){block->free_event, bytes};
+    if (block->at_saved_peak && block->step == facts->saved_step) {
+      out->eligible_bytes += block->bytes;
+      out->code_bytes += (uint64_t)codes;
+    }
+  }
+  qsort(changes, count, sizeof *changes, by_event);
+  return count;
+}
+
+static int64_t highest(const struct facts *facts, const struct change *changes, size_t count) {
+  int64_t peak = 0, difference = 0;
+  size_t next = 0;
+  for (size_t i = 0; i < facts->segments_count; i++) {
+    for (; next < count && changes[next].event <= facts->segments[i].event; next++) {
+      difference = plus(difference, changes[next].bytes);
+    }
+    int64_t level = plus(facts->segments[i].peak_bytes, difference);
+    peak = level > peak ? level : peak;
+  }
+  return peak;
+}
+
+int projection_compute(const struct facts *facts, unsigned bits, const char *const *functions, size_t count,
+                       struct facts_projection *out) {
+  if (bits < 1 || bits > PROJECTION_BITS_MAX) {
+    return ERROR_USAGE;
+  }
+  struct change *changes = calloc(3 * facts->replaceables_count + 1, sizeof *changes);
+  if (!changes) {
+    return ERROR_MEMORY;
+  }
+  *out = (struct facts_projection){.bits = bits};
+  size_t changes_count = collect_changes(facts, out, functions, count, changes);
+  out->peak_bytes = (uint64_t)highest(facts, changes, changes_count);
+  out->saving_bytes = (int64_t)(facts->peak.bytes - out->peak_bytes);
+  out->saving_percent = facts->peak.bytes ? 100.0 * (double)out->saving_bytes / (double)facts->peak.bytes : 0;
+  free(changes);
+  return 0;
+}
+
+int projection_compute_all(struct facts *facts) {
+  enum { DEFAULT_BITS = 4 };
+  free(facts->projections);
+  facts->projections_count = 0;
+  facts->projections = calloc(DEFAULT_BITS, sizeof *facts->projections);
+  int rc = facts->projections ? 0 : ERROR_MEMORY;
+  for (unsigned bits = 1; bits <= DEFAULT_BITS && rc == 0; bits++) {
+    rc = projection_compute(facts, bits, NULL, 0, &facts->projections[facts->projections_count]);
+    facts->projections_count += rc == 0;
+  }
+  return rc;
+}

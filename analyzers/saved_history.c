@@ -1,0 +1,66 @@
+/* Storage of saved rows, and their view as facts. */
+#include "analyzers/saved_history.h"
+
+#include "analyzers/dtype.h"
+#include "common/error.h"
+#include "trace/trace_format.h"
+
+#include <stdlib.h>
+
+int saved_history_init(struct saved_history *history) {
+  *history = (struct saved_history){0};
+  if (spill_open(&history->rows, sizeof(struct saved_row)) != 0 ||
+      spill_open(&history->holders, sizeof(struct saved_holder)) != 0) {
+    return ERROR_MEMORY;
+  }
+  return 0;
+}
+
+void saved_history_close(struct saved_history *history) {
+  if (history) {
+    spill_fini(&history->rows);
+    spill_fini(&history->holders);
+    free(history->stacks);
+    free(history);
+  }
+}
+
+bool saved_row_counts(const struct saved_row *row) {
+  return row->step >= 0 && !row->resident;
+}
+
+const char *saved_evidence_name(unsigned source) {
+  switch (source) {
+    case TRACE_SOURCE_PROBE: return "probe";
+    case TRACE_SOURCE_HOOKS: return "hooks";
+    case TRACE_SOURCE_MARK: return "mark";
+    default: return "none";
+  }
+}
+
+static int copy_holders(const struct saved_history *history, const struct saved_row *row,
+                        struct facts_saved_block *block) {
+  block->holders = calloc(row->holders ? row->holders : 1, sizeof *block->holders);
+  if (!block->holders) {
+    return ERROR_MEMORY;
+  }
+  for (uint32_t at = row->first_holder; at != SAVED_NONE;) {
+    const struct saved_holder *holder = saved_holder_at(history, at);
+    block->holders[block->holders_count++] = (struct facts_holder){holder->op, holder->save_ns, holder->release_ns};
+    at = holder->next;
+  }
+  return 0;
+}
+
+int saved_history_block(const struct saved_history *history, uint32_t index, struct facts_saved_block *block) {
+  const struct saved_row *row = saved_row_at(history, index);
+  const struct saved_holder *first = saved_holder_at(history, row->first_holder);
+  const struct saved_stack_name *names = &history->stacks[row->stack];
+  *block = (struct facts_saved_block){
+      .bytes = row->bytes, .elements = row->elements, .alloc_ns = row->alloc_ns, .free_ns = row->free_ns,
+      .dtype = dtype_name(first->dtype), .op_allocated = names->op, .op = first->op, .site = names->site,
+      .evidence = saved_evidence_name(first->source), .reason = row->reason, .eligible = row->eligible,
+      .stack = row->stack,
+  };
+  return copy_holders(history, row, block);
+}

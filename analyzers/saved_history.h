@@ -1,0 +1,83 @@
+/* The saved activations of a whole run: a row for each block that a step's forward pass left for backward, with its
+ * holders. Rows are written as the trace is read (holders.c), judged when it has ended (eligibility.c), and kept in
+ * temporary files, so that a run of many steps does not fill memory. */
+#ifndef ACTSCOPE_ANALYZERS_SAVED_HISTORY_H
+#define ACTSCOPE_ANALYZERS_SAVED_HISTORY_H
+
+#include "analyzers/facts.h"
+#include "analyzers/spill.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SAVED_NEVER UINT64_MAX /* an event or time that was not seen */
+#define SAVED_NONE UINT32_MAX  /* no row, no holder */
+
+struct saved_holder {
+  uint64_t tensor;
+  uint64_t save_event, save_ns;
+  uint64_t release_event, release_ns; /* of the release or of the block's end, SAVED_NEVER: still held */
+  uint64_t op_end_event;              /* its forward op has returned; SAVED_NEVER: not seen, or not looked for */
+  uint64_t release_count;             /* events of the releasing thread until then */
+  uint32_t release_tid;
+  uint32_t row;
+  uint32_t window;      /* backward passes that had ended */
+  uint32_t next;        /* of the same row, in order of saving; SAVED_NONE: the last */
+  uint32_t next_tensor; /* while live: an older one with the same tensor handle */
+  uint32_t stack;
+  uint32_t dtype;
+  const char *raw_op;     /* dispatcher's name, or ""; interned by the symbols */
+  const char *node_class; /* from the release, NULL: not known */
+  char *op;               /* canonical, in the facts' strings; once judged */
+  uint8_t source;         /* enum trace_source */
+  bool released;          /* by a release, not by the end of its block */
+  bool watched;           /* a candidate for few-bit codes: its op end and release cut the timeline */
+};
+
+struct saved_row {
+  uint64_t bytes, elements;
+  uint64_t alloc_event, alloc_ns, free_event, free_ns; /* free SAVED_NEVER: not seen */
+  uint32_t stack;
+  uint32_t first_holder, last_holder, holders, live_holders;
+  uint32_t window;     /* backward passes that had ended when the row was made */
+  int32_t step;        /* -1: none, e.g. an evaluation's forward pass */
+  bool resident;       /* a parameter or buffer: not a saved activation */
+  bool superseded;     /* the same block has a later row */
+  bool freed_in_backward, freed_with_release;
+  bool at_saved_peak;  /* held at the moment of its step's saved_bytes */
+  bool listed;         /* one of facts.saved */
+  bool eligible;       /* from here on: once judged */
+  const char *reason;  /* static */
+};
+
+struct saved_stack_name { /* of an allocation stack that rows name; in the facts' strings */
+  char *op, *site;
+};
+
+struct saved_history {
+  struct spill rows, holders; /* struct saved_row, struct saved_holder */
+  struct saved_stack_name *stacks; /* by stack id */
+  uint32_t stacks_limit;
+};
+
+int saved_history_init(struct saved_history *history); /* 0, or ERROR_MEMORY */
+void saved_history_close(struct saved_history *history); /* frees it too; NULL allowed */
+
+static inline struct saved_row *saved_row_at(const struct saved_history *history, uint32_t row) {
+  return spill_at(&history->rows, row);
+}
+
+static inline struct saved_holder *saved_holder_at(const struct saved_history *history, uint32_t holder) {
+  return spill_at(&history->holders, holder);
+}
+
+/* Is this row one of a step's saved activations (and not a parameter's, or an evaluation's)? */
+bool saved_row_counts(const struct saved_row *row);
+
+const char *saved_evidence_name(unsigned source); /* "probe", ...; static */
+
+/* The row as facts have it, with block->holders in an array of its own (free it); strings are the facts'.
+ * 0, or ERROR_MEMORY. */
+int saved_history_block(const struct saved_history *history, uint32_t row, struct facts_saved_block *block);
+
+#endif

@@ -1,0 +1,137 @@
+/* The moment of a step at which most bytes are saved: a sweep over the beginnings and ends of its rows' held intervals. */
+#include "analyzers/holders.h"
+
+#include "common/error.h"
+
+#include <stdlib.h>
+
+struct edge {
+  uint64_t event;
+  int64_t bytes; /* positive: the row becomes held */
+};
+
+struct edges {
+  struct edge *items;
+  size_t count, capacity;
+};
+
+static int edge_add(struct edges *edges, uint64_t event, uint64_t bytes) {
+  if (edges->count == edges->capacity) {
+    size_t larger = edges->capacity ? edges->capacity * 2 : 1024;
+    struct edge *items = realloc(edges->items, larger * sizeof *items);
+    if (!items) {
+      return ERROR_MEMORY;
+    }
+    edges->items = items;
+    edges->capacity = larger;
+  }
+  edges->items[edges->count++] = (struct edge){event, (int64_t)bytes};
+  return 0;
+}
+
+/* Adds one pair of edges for every stretch of events in which the row had a live holder. Holders are in order of saving,
+ * so a stretch ends where the next holder comes after all releases so far. */
+static int add_row(struct edges *edges, const struct saved_history *history, const struct saved_row *row) {
+  uint64_t from = 0, until = 0;
+  int rc = 0;
+  for (uint32_t at = row->first_holder; at != SAVED_NONE && rc == 0;) {
+    const struct saved_holder *holder = saved_holder_at(history, at);
+    if (holder->save_event >= until) {
+      rc = until ? edge_add(edges, from, row->bytes) : 0;
+      rc = rc == 0 && until ? edge_add(edges, until, -row->bytes) : rc;
+      from = holder->save_event;
+      until = holder->release_event;
+    } else if (holder->release_event > until) {
+      until = holder->release_event;
+    }
+    at = holder->next;
+  }
+  rc = rc == 0 && until ? edge_add(edges, from, row->bytes) : rc;
+  return rc == 0 && until ? edge_add(edges, until, -row->bytes) : rc;
+}
+
+static int by_event(const void *a, const void *b) {
+  const struct edge *x = a, *y = b;
+  return (x->event > y->event) - (x->event < y->event);
+}
+
+static void find_maximum(const struct edges *edges, uint64_t from, uint64_t to, struct saved_maximum *maximum) {
+  int64_t held = 0, most = 0;
+  for (size_t i = 0; i < edges->count && edges->items[i].event <= to; i++) {
+    held = timeline_sum(held, (uint64_t)edges->items[i].bytes);
+    bool last_of_event = i + 1 == edges->count || edges->items[i + 1].event != edges->items[i].event;
+    bool last_before = i + 1 == edges->count || edges->items[i + 1].event > from;
+    if (last_of_event && held > most && (edges->items[i].event >= from || last_before)) {
+      most = held;
+      maximum->event = edges->items[i].event > from ? edges->items[i].event : from;
+    }
+  }
+  maximum->bytes = (uint64_t)most;
+}
+
+static bool held_at(const struct saved_history *history, const struct saved_row *row, uint64_t event) {
+  for (uint32_t at = row->first_holder; at != SAVED_NONE;) {
+    const struct saved_holder *holder = saved_holder_at(history, at);
+    if (holder->save_event <= event && event < holder->release_event) {
+      return true;
+    }
+    at = holder->next;
+  }
+  return false;
+}
+
+static void assign_step(struct holders *holders, int32_t step, uint64_t from, uint64_t to) {
+  for (size_t i = 0; i < holders->active_count; i++) {
+    struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
+    if (row->step < 0 && row->first_holder != SAVED_NONE) {
+      uint64_t saved = saved_holder_at(holders->history, row->first_holder)->save_event;
+      row->step = saved >= from && saved <= to ? step : -1;
+    }
+  }
+}
+
+static int list_held(struct holders *holders, int32_t step, struct saved_maximum *maximum) {
+  maximum->rows = malloc((holders->active_count + 1) * sizeof *maximum->rows);
+  if (!maximum->rows) {
+    return ERROR_MEMORY;
+  }
+  for (size_t i = 0; i < holders->active_count; i++) {
+    struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
+    if (!row->resident && held_at(holders->history, row, maximum->event)) {
+      row->at_saved_peak = row->at_saved_peak || row->step == step;
+      maximum->rows[maximum->blocks++] = holders->active[i];
+    }
+  }
+  return 0;
+}
+
+int holders_sweep(struct holders *holders, int32_t step, uint64_t from, uint64_t to, struct saved_maximum *maximum) {
+  struct edges edges = {0};
+  int rc = 0;
+  *maximum = (struct saved_maximum){0};
+  assign_step(holders, step, from, to);
+  for (size_t i = 0; i < holders->active_count && rc == 0; i++) {
+    const struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
+    rc = row->resident ? 0 : add_row(&edges, holders->history, row);
+  }
+  if (rc == 0) {
+    qsort(edges.items, edges.count, sizeof *edges.items, by_event);
+    find_maximum(&edges, from, to, maximum);
+    rc = list_held(holders, step, maximum);
+  }
+  free(edges.items);
+  return rc;
+}
+
+void holders_retire(struct holders *holders, uint64_t next_step_event) {
+  size_t kept = 0;
+  for (size_t i = 0; i < holders->active_count; i++) {
+    const struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
+    bool later = row->last_holder != SAVED_NONE &&
+                 saved_holder_at(holders->history, row->last_holder)->save_event >= next_step_event;
+    if (row->live_holders || later) {
+      holders->active[kept++] = holders->active[i];
+    }
+  }
+  holders->active_count = kept;
+}

@@ -1,0 +1,21 @@
+/* What to call the place of an allocation: the nearest frame of the program itself, else the nearest that says something
+ * (at::native::addmm rather than malloc). */
+#ifndef ACTSCOPE_ANALYZERS_SITE_H
+#define ACTSCOPE_ANALYZERS_SITE_H
+
+#include "analyzers/facts.h"
+#include "analyzers/strings.h"
+#include "analyzers/symbols.h"
+#include "trace/trace_reader.h"
+
+#include <stdint.h>
+
+/* The frames of a stack, inlined calls expanded, into *out, whose frames array the caller frees. time_ns is when the
+ * stack was taken. 0, or ERROR_MEMORY. */
+int site_resolve(const struct trace_reader *reader, struct symbols *symbols, struct strings *strings, uint32_t stack,
+                 uint64_t time_ns, struct facts_stack *out);
+
+/* "train.c:88 forward" or "libtorch_cpu.so at::native::addmm", interned; "" for a stack without frames; NULL: no memory. */
+char *site_name(const struct facts_stack *stack, struct strings *strings);
+
+#endif

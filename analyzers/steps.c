@@ -1,0 +1,202 @@
+/* The state machine of steps. What a step saved and its highest level are found when it is closed. */
+#include "analyzers/steps.h"
+
+#include "common/error.h"
+
+#include <stdlib.h>
+
+void steps_init(struct steps *steps, struct timeline *timeline, struct holders *holders) {
+  *steps = (struct steps){.timeline = timeline, .holders = holders, .best = -1, .deadline_ns = UINT64_MAX};
+}
+
+void steps_fini(struct steps *steps) {
+  free(steps->items);
+  free(steps->best_maximum.rows);
+  *steps = (struct steps){0};
+}
+
+static struct step *step_last(struct steps *steps) {
+  return &steps->items[steps->count - 1];
+}
+
+static int step_new(struct steps *steps, uint64_t event, uint64_t time_ns) {
+  if (steps->count == steps->capacity) {
+    size_t larger = steps->capacity ? steps->capacity * 2 : 64;
+    struct step *items = realloc(steps->items, larger * sizeof *items);
+    if (!items) {
+      return ERROR_MEMORY;
+    }
+    steps->items = items;
+    steps->capacity = larger;
+  }
+  steps->items[steps->count] = (struct step){
+      .facts = {.index = (unsigned)steps->count, .begin_ns = time_ns},
+      .begin_event = event, .backward_event = UINT64_MAX, .backward_end_event = UINT64_MAX, .end_event = UINT64_MAX,
+  };
+  steps->count++;
+  steps->open = true;
+  return 0;
+}
+
+static void keep_best(struct steps *steps, struct saved_maximum *maximum) {
+  const struct step *step = step_last(steps);
+  if (!step->facts.complete || (steps->best >= 0 && maximum->bytes <= steps->best_maximum.bytes)) {
+    free(maximum->rows);
+    return;
+  }
+  free(steps->best_maximum.rows);
+  steps->best_maximum = *maximum;
+  steps->best = (int)steps->count - 1;
+}
+
+/* Closes the last step at an event that is a cut, or past the last event. Saves after its backward belong to no step. */
+static int step_close(struct steps *steps, uint64_t end_event, uint64_t end_ns) {
+  struct step *step = step_last(steps);
+  struct saved_maximum maximum;
+  step->end_event = end_event;
+  step->facts.end_ns = end_ns;
+  step->facts.backward_ns = step->backward_event == UINT64_MAX ? end_ns : step->facts.backward_ns;
+  step->facts.backward_end_ns = step->facts.complete ? step->facts.backward_end_ns : end_ns;
+  step->facts.peak_bytes = (uint64_t)timeline_highest(steps->timeline, step->begin_event, end_event);
+  steps->open = false;
+  steps->deadline_ns = UINT64_MAX;
+  steps->deadline_event = 0;
+  uint64_t last = step->facts.complete ? step->backward_end_event : UINT64_MAX - 1;
+  int rc = holders_sweep(steps->holders, (int32_t)steps->count - 1, step->begin_event, last, &maximum);
+  if (rc != 0) {
+    free(maximum.rows);
+    return rc;
+  }
+  step->facts.saved_bytes = maximum.bytes;
+  step->facts.saved_blocks = maximum.blocks;
+  keep_best(steps, &maximum);
+  return 0;
+}
+
+static int compare_u64(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* The median duration of the updates of all steps but the last; UINT64_MAX if there are none. */
+static uint64_t median_update(const struct steps *steps) {
+  size_t earlier = steps->count - 1;
+  uint64_t *updates = earlier ? malloc(earlier * sizeof *updates) : NULL;
+  if (!updates) {
+    return UINT64_MAX;
+  }
+  for (size_t i = 0; i < earlier; i++) {
+    updates[i] = steps->items[i].facts.end_ns - steps->items[i].facts.backward_end_ns;
+  }
+  qsort(updates, earlier, sizeof *updates, compare_u64);
+  uint64_t median = updates[earlier / 2];
+  free(updates);
+  return median;
+}
+
+int steps_tick(struct steps *steps, uint64_t time_ns) {
+  if (time_ns <= steps->deadline_ns || steps->deadline_event) {
+    return 0;
+  }
+  steps->deadline_event = steps->timeline->event;
+  return timeline_cut(steps->timeline);
+}
+
+int steps_save(struct steps *steps, uint64_t time_ns) {
+  if (steps->depth) {
+    return 0; /* a recomputation, or a graph of gradients: the step under way */
+  }
+  steps->saves_since = true;
+  if (steps->first_event) {
+    return 0;
+  }
+  steps->first_event = steps->timeline->event;
+  steps->first_ns = time_ns;
+  return timeline_cut(steps->timeline);
+}
+
+void steps_released(struct steps *steps) {
+  if (!steps->depth && !steps->holders->window_live) {
+    steps->first_event = 0; /* all dropped without a backward pass: no step began there */
+  }
+}
+
+static int backward_begins(struct steps *steps, uint64_t time_ns, struct thread_state *thread) {
+  int rc = holders_watch_all_returned(steps->holders, thread);
+  if (rc != 0 || (!steps->saves_since && steps->open)) {
+    return rc; /* a second pass over the same graph goes on with its step */
+  }
+  if (!steps->first_event && (rc = timeline_cut(steps->timeline)) != 0) {
+    return rc;
+  }
+  uint64_t event = steps->first_event ? steps->first_event : steps->timeline->event;
+  uint64_t begin_ns = steps->first_event ? steps->first_ns : time_ns;
+  rc = steps->open ? step_close(steps, event, begin_ns) : 0;
+  if (rc == 0) {
+    holders_retire(steps->holders, event);
+    rc = step_new(steps, event, begin_ns);
+  }
+  if (rc == 0) {
+    step_last(steps)->facts.backward_ns = time_ns;
+    step_last(steps)->backward_event = steps->timeline->event;
+  }
+  return rc;
+}
+
+static void backward_ends(struct steps *steps, uint64_t time_ns) {
+  struct step *step = step_last(steps);
+  step->facts.backward_end_ns = time_ns;
+  step->facts.complete = true;
+  step->backward_end_event = steps->timeline->event;
+  uint64_t median = median_update(steps);
+  steps->deadline_ns = median > UINT64_MAX - time_ns ? UINT64_MAX : time_ns + median;
+  steps->deadline_event = 0;
+  steps->first_event = 0;
+  steps->saves_since = false;
+  steps->holders->window++;
+  steps->holders->window_live = 0;
+}
+
+int steps_backward(struct steps *steps, bool begins, uint64_t time_ns, struct thread_state *thread) {
+  if (begins) {
+    int rc = steps->depth ? 0 : backward_begins(steps, time_ns, thread);
+    steps->depth++;
+    return rc;
+  }
+  if (steps->depth && --steps->depth == 0 && steps->open) {
+    backward_ends(steps, time_ns);
+  }
+  return 0;
+}
+
+int steps_finish(struct steps *steps, uint64_t end_ns) {
+  uint64_t past_last = steps->timeline->event + 1;
+  bool unfinished = !steps->depth && steps->first_event && steps->holders->window_live;
+  int rc = 0;
+  if (steps->open && unfinished) {
+    rc = step_close(steps, steps->first_event, steps->first_ns);
+  } else if (steps->open) {
+    bool capped = steps->deadline_event && steps->deadline_ns < end_ns;
+    rc = step_close(steps, capped ? steps->deadline_event : past_last, capped ? steps->deadline_ns : end_ns);
+  }
+  if (rc == 0 && unfinished) { /* the run ended within a forward pass */
+    holders_retire(steps->holders, steps->first_event);
+    rc = step_new(steps, steps->first_event, steps->first_ns);
+    rc = rc == 0 ? step_close(steps, past_last, end_ns) : rc;
+  }
+  return rc;
+}
+
+enum phase steps_phase_at(const struct steps *steps, uint64_t event, uint64_t time_ns, int *step) {
+  *step = -1;
+  for (size_t i = 0; i < steps->count; i++) {
+    const struct step *at = &steps->items[i];
+    if (event >= at->begin_event && event < at->end_event && time_ns <= at->facts.end_ns) {
+      *step = (int)i;
+      return event < at->backward_event       ? PHASE_FORWARD
+             : event < at->backward_end_event ? PHASE_BACKWARD
+                                              : PHASE_UPDATE;
+    }
+  }
+  return PHASE_OUTSIDE;
+}

@@ -1,0 +1,50 @@
+/* Forward-backward cycles, from saves and backward passes. A step begins with the first save after the backward pass
+ * before it, and is known to be one when its own backward begins: a forward pass whose saves are all dropped before that
+ * was an evaluation. It ends where the next begins. */
+#ifndef ACTSCOPE_ANALYZERS_STEPS_H
+#define ACTSCOPE_ANALYZERS_STEPS_H
+
+#include "analyzers/facts.h"
+#include "analyzers/holders.h"
+#include "analyzers/timeline.h"
+#include "trace/trace_reader.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct step {
+  struct facts_step facts;
+  uint64_t begin_event, backward_event, backward_end_event, end_event;
+};
+
+struct steps {
+  struct timeline *timeline; /* borrowed, like holders */
+  struct holders *holders;
+  struct step *items;
+  size_t count, capacity;
+  bool open;                   /* the last item's backward has begun, its end is not known yet */
+  unsigned depth;              /* backward passes under way */
+  bool saves_since;            /* a save since the last backward ended */
+  uint64_t first_event, first_ns; /* where the next step would begin; event 0: no save yet */
+  uint64_t deadline_ns;        /* the open step's end unless another begins before; once its backward has ended */
+  uint64_t deadline_event;     /* the first event after it, 0: not reached */
+  int best;                    /* the complete step with most saved bytes, -1: none */
+  struct saved_maximum best_maximum;
+};
+
+void steps_init(struct steps *steps, struct timeline *timeline, struct holders *holders);
+void steps_fini(struct steps *steps);
+
+/* Each: 0, or ERROR_MEMORY. steps_tick comes before anything else of an event. */
+int steps_tick(struct steps *steps, uint64_t time_ns);
+int steps_save(struct steps *steps, uint64_t time_ns);
+void steps_released(struct steps *steps); /* holders may have let go of the last block of a forward pass */
+int steps_backward(struct steps *steps, bool begins, uint64_t time_ns, struct thread_state *thread);
+
+/* After the last event, at end_ns. */
+int steps_finish(struct steps *steps, uint64_t end_ns);
+
+/* The step and phase at an event; *step = -1 outside any. */
+enum phase steps_phase_at(const struct steps *steps, uint64_t event, uint64_t time_ns, int *step);
+
+#endif

@@ -1,0 +1,54 @@
+/* Names for addresses of a recorded process: functions, source lines with inlined calls expanded, data objects.
+ *
+ * Modules are opened on first use and only as far as needed, so libraries of half a gigabyte cost what is looked up.
+ * Debug information comes from the file itself, or from a separate file as gdb finds it; nothing is downloaded. Where
+ * the file on disk is not the one that was recorded, addresses are named "libx.so+0x12ab" and symbols_warnings says so.
+ *
+ * Every string handed out is interned: equal strings are equal pointers within one `struct symbols`, and live until
+ * symbols_close. Not for several threads at once. */
+#ifndef ACTSCOPE_ANALYZERS_SYMBOLS_H
+#define ACTSCOPE_ANALYZERS_SYMBOLS_H
+
+#include "trace/trace_reader.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct symbols;
+
+struct symbol_frame {
+  const char *function; /* demangled; "0x7f..." outside any module, "libx.so+0x12ab" where the module has no name for it */
+  const char *file;     /* "" unknown */
+  const char *module;   /* base name of the ELF file, or "" */
+  unsigned line;        /* 0 unknown */
+};
+
+/* `modules`, as trace_reader_modules gives them, are borrowed and must outlive *out. Opens no file yet. 0, or
+ * ERROR_MEMORY. The caller ends *out with symbols_close. */
+int symbols_open(struct symbols **out, const struct trace_module *modules, size_t count);
+void symbols_close(struct symbols *symbols); /* NULL allowed */
+
+/* The frames that one return address stands for at that time: the inlined calls first, innermost first, then the
+ * function itself. Writes at most max frames (the innermost ones) and returns how many: at least 1, unless max is 0. */
+size_t symbols_resolve(struct symbols *symbols, uint64_t return_address, uint64_t time_ns, struct symbol_frame *frames,
+                       size_t max);
+
+/* The function whose call returns to `return_address` (that covers the byte before it), from the symbol table alone:
+ * demangled, without its parameter list; "" if none covers it. Cached; reads no debug information. */
+const char *symbols_name(struct symbols *symbols, uint64_t return_address, uint64_t time_ns);
+
+/* The data object that covers `address` itself: "vtable for torch::autograd::generated::GeluBackward0", or "". */
+const char *symbols_object_name(struct symbols *symbols, uint64_t address, uint64_t time_ns);
+
+/* Sentences about the modules looked up so far that are missing or changed on disk, for a report. They and the array
+ * belong to symbols; the array is good until the next call of any of these functions. */
+size_t symbols_warnings(struct symbols *symbols, const char *const **messages);
+
+/* The text, interned: for modules that keep names beside these. "" if memory is short. */
+const char *symbols_intern(struct symbols *symbols, const char *text);
+
+/* For people: drops parameter lists, "(anonymous namespace)::" and template arguments longer than a few words ("<...>"),
+ * at most n - 1 bytes, always terminated. The result is out. */
+char *symbols_short_name(const char *demangled, char *out, size_t n);
+
+#endif

@@ -1,0 +1,60 @@
+/* actscope info: what a run's file holds, and whether it is whole. */
+#include "cli/command.h"
+#include "cli/output.h"
+
+#include "reports/info.h"
+
+struct arguments {
+  const char *run;
+  struct output output;
+};
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+  struct arguments *arguments = state->input;
+  switch (key) {
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = &arguments->output;
+    return 0;
+  case ARGP_KEY_ARG:
+    if (arguments->run) {
+      argp_error(state, "too many arguments: '%s'; one RUN is read", text);
+    }
+    arguments->run = text;
+    return 0;
+  case ARGP_KEY_NO_ARGS:
+    argp_error(state, "no RUN given: a trace, or a store made from it");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
+static const struct argp argp = {
+  .parser = parse, .args_doc = "RUN", .children = children,
+  .doc = "Tells what the trace or store RUN holds and whether it is whole.\v"
+         "Exit status: 0 readable (even if the process was killed while it was recorded), 2 wrong usage, "
+         "3 missing or damaged."};
+
+static int run(int argc, char **argv) {
+  struct arguments arguments = {0};
+  struct info info;
+  struct sink sink;
+  struct error err;
+  int code, status;
+  argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+  code = info_read(&info, arguments.run, &err);
+  if (code < 0) {
+    return command_fail(code, &err);
+  }
+  status = info.damaged ? EXIT_INPUT : EXIT_DONE;
+  code = sink_open(&sink, arguments.output.path, arguments.output.color, &err);
+  if (code == 0) {
+    (arguments.output.json ? info_json_emit : info_text_emit)(&sink, &info);
+    code = sink_close(&sink, &err);
+  }
+  info_fini(&info);
+  return code < 0 ? command_fail(code, &err) : status;
+}
+
+const struct command command_info = {"info", "what a run's file holds, and whether it is whole", run};

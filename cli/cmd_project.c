@@ -1,0 +1,149 @@
+/* actscope project: the peak with few-bit codes, by bits and functions. */
+#include "cli/command.h"
+#include "cli/load.h"
+#include "cli/output.h"
+
+#include "analyzers/projection.h"
+#include "reports/project.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_BITS = 0x100, KEY_FUNCTIONS, FUNCTIONS_MAX = 64 };
+
+struct arguments {
+  const char *run;
+  unsigned bits[PROJECTION_BITS_MAX];
+  size_t bits_count;
+  const char *functions_text; /* as given, "" = all */
+  char *functions_copy;       /* which the names point into */
+  const char *functions[FUNCTIONS_MAX];
+  size_t functions_count;
+  struct output output;
+};
+
+static void add_bits(struct arguments *arguments, unsigned bits) {
+  for (size_t i = 0; i < arguments->bits_count; i++) {
+    if (arguments->bits[i] == bits) {
+      return;
+    }
+  }
+  arguments->bits[arguments->bits_count++] = bits;
+}
+
+static void parse_bits(struct arguments *arguments, const char *text, struct argp_state *state) {
+  const char *at = text;
+  arguments->bits_count = 0;
+  do {
+    if (at[0] < '1' || at[0] > '0' + PROJECTION_BITS_MAX || (at[1] && at[1] != ',')) {
+      argp_error(state, "--bits: '%s' is not a list of numbers from 1 to %d such as 1,2,3,4", text,
+                 PROJECTION_BITS_MAX);
+    }
+    add_bits(arguments, (unsigned)(at[0] - '0'));
+    at += at[1] ? 2 : 1;
+  } while (*at || at[-1] == ',');
+}
+
+static void parse_functions(struct arguments *arguments, const char *text, struct argp_state *state) {
+  char *rest;
+  free(arguments->functions_copy);
+  arguments->functions_text = text;
+  arguments->functions_copy = rest = strdup(text);
+  arguments->functions_count = 0;
+  for (char *name; rest && (name = strsep(&rest, ","));) {
+    if (!*name || arguments->functions_count == FUNCTIONS_MAX) {
+      argp_error(state, "--functions: '%s' is not a list of names such as gelu,silu", text);
+    }
+    for (char *c = name; *c; c++) {
+      *c = (char)tolower((unsigned char)*c);
+    }
+    arguments->functions[arguments->functions_count++] = name;
+  }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+  struct arguments *arguments = state->input;
+  switch (key) {
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = &arguments->output;
+    return 0;
+  case KEY_BITS:
+    parse_bits(arguments, text, state);
+    return 0;
+  case KEY_FUNCTIONS:
+    parse_functions(arguments, text, state);
+    return 0;
+  case ARGP_KEY_ARG:
+    if (arguments->run) {
+      argp_error(state, "too many arguments: '%s'; one RUN is read", text);
+    }
+    arguments->run = text;
+    return 0;
+  case ARGP_KEY_NO_ARGS:
+    argp_error(state, "no RUN given: a trace, or a store made from it");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static const struct argp_option options[] = {
+  {"bits", KEY_BITS, "LIST", 0, "Bits for each element, 1 to 8 (default 1,2,3,4)", 0},
+  {"functions", KEY_FUNCTIONS, "LIST", 0, "Codes for these functions only, e.g. gelu,silu (default: all)", 0},
+  {0}};
+static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
+static const struct argp argp = {
+  .options = options, .parser = parse, .args_doc = "RUN", .children = children,
+  .doc = "Projects the peak that RUN would have had with codes of few bits in place of what pointwise nonlinearities "
+         "save, by simulating its timeline again.\vRUN is a trace made by `actscope record', or a store made by "
+         "`actscope analyze'."};
+
+/* Puts the projections that were asked for in place of those that come with the facts. */
+static int project(const struct arguments *arguments, struct facts *facts, struct error *err) {
+  struct facts_projection *projections = calloc(arguments->bits_count, sizeof *projections);
+  int code = projections ? 0 : ERROR_MEMORY;
+  for (size_t i = 0; code == 0 && i < arguments->bits_count; i++) {
+    code = projection_compute(facts, arguments->bits[i], arguments->functions, arguments->functions_count,
+                              &projections[i]);
+  }
+  if (code < 0) {
+    free(projections);
+    return error_set(err, code, "cannot project %s: %s", arguments->run,
+                     code == ERROR_MEMORY ? "out of memory" : "unknown bits or functions");
+  }
+  free(facts->projections);
+  facts->projections = projections;
+  facts->projections_count = arguments->bits_count;
+  return 0;
+}
+
+static int emit(const struct arguments *arguments, const struct facts *facts, struct error *err) {
+  struct sink sink;
+  int code = sink_open(&sink, arguments->output.path, arguments->output.color, err);
+  if (code == 0) {
+    (arguments->output.json ? project_json_emit : project_text_emit)(&sink, facts, arguments->functions_text);
+    code = sink_close(&sink, err);
+  }
+  return code;
+}
+
+static int run(int argc, char **argv) {
+  struct arguments arguments = {.bits = {1, 2, 3, 4}, .bits_count = 4, .functions_text = ""};
+  struct facts facts = {0};
+  struct error err;
+  int code;
+  argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+  code = load_facts(arguments.run, &facts, &err);
+  if (code == 0) {
+    code = project(&arguments, &facts, &err);
+  }
+  if (code == 0) {
+    code = emit(&arguments, &facts, &err);
+  }
+  facts_fini(&facts);
+  free(arguments.functions_copy);
+  return code < 0 ? command_fail(code, &err) : EXIT_DONE;
+}
+
+const struct command command_project = {"project", "the peak with few-bit codes, by bits and functions", run};

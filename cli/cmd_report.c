@@ -1,0 +1,109 @@
+/* actscope report: the views of a run. */
+#include "cli/command.h"
+#include "cli/load.h"
+#include "cli/output.h"
+
+#include "reports/report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TOP_DEFAULT = 10, KEY_TOP = 0x100 };
+
+struct arguments {
+  const char *run;
+  const struct report_backend *backend; /* NULL: text, or JSON with --json */
+  struct report_options report;
+  struct output output;
+};
+
+static size_t parse_top(const char *text, struct argp_state *state) {
+  char *end;
+  unsigned long value;
+  errno = 0;
+  value = strtoul(text, &end, 10);
+  if (errno || end == text || *end || strchr(text, '-')) {
+    argp_error(state, "--top: '%s' is not a number; 0 shows everything", text);
+  }
+  return value;
+}
+
+static const struct report_backend *parse_format(const char *name, struct argp_state *state) {
+  const struct report_backend *backend = report_backend_find(name);
+  if (!backend) {
+    argp_error(state, "--format: unknown format '%s'; the formats are: %s", name, report_backend_names());
+  }
+  return backend;
+}
+
+static void take_run(struct arguments *arguments, const char *text, struct argp_state *state) {
+  if (arguments->run) {
+    argp_error(state, "too many arguments: '%s'; one RUN is read", text);
+  }
+  arguments->run = text;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+  struct arguments *arguments = state->input;
+  switch (key) {
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = &arguments->output;
+    return 0;
+  case 'f':
+    arguments->backend = parse_format(text, state);
+    return 0;
+  case KEY_TOP:
+    arguments->report.top = parse_top(text, state);
+    return 0;
+  case ARGP_KEY_ARG:
+    take_run(arguments, text, state);
+    return 0;
+  case ARGP_KEY_NO_ARGS:
+    argp_error(state, "no RUN given: a trace, or a store made from it");
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static const struct argp_option options[] = {
+  {"format", 'f', "FORMAT", 0, "text (a page to read) or json (actscope.report/1)", 0},
+  {"top", KEY_TOP, "N", 0, "Show the N largest in each list of a page, 0 = all (default 10)", 0},
+  {0}};
+static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
+static const struct argp argp = {
+  .options = options, .parser = parse, .args_doc = "RUN", .children = children,
+  .doc = "Reports where the memory of RUN went: the peak, what is saved for backward and by which op, and the peak "
+         "that few-bit codes would have given.\vRUN is a trace made by `actscope record', or a store made by "
+         "`actscope analyze'. Exit status: 0 done, 2 wrong usage, 3 bad or damaged input, or output not written."};
+
+static int emit(const struct arguments *arguments, const struct facts *facts, struct error *err) {
+  const struct report_backend *backend = arguments->backend;
+  struct sink sink;
+  int code = sink_open(&sink, arguments->output.path, arguments->output.color, err);
+  if (code < 0) {
+    return code;
+  }
+  if (!backend) {
+    backend = report_backend_find(arguments->output.json ? "json" : "text");
+  }
+  backend->emit(&sink, facts, &arguments->report);
+  return sink_close(&sink, err);
+}
+
+static int run(int argc, char **argv) {
+  struct arguments arguments = {.report.top = TOP_DEFAULT};
+  struct facts facts = {0};
+  struct error err;
+  int code;
+  argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+  code = load_facts(arguments.run, &facts, &err);
+  if (code == 0) {
+    code = emit(&arguments, &facts, &err);
+  }
+  facts_fini(&facts);
+  return code < 0 ? command_fail(code, &err) : EXIT_DONE;
+}
+
+const struct command command_report = {"report", "where the memory went: peak, saved activations, few-bit peak", run};

@@ -1,0 +1,25 @@
+/* What every cli/cmd_x.c exports: one descriptor; main.c loops over the table of them.
+ *
+ * run() parses its own options with argp (argv[0] is "actscope x", for usage texts) and returns the exit status:
+ * 0 done, 1 a check fell short, 2 wrong usage, 3 bad or damaged input (`record` passes on the command's own). */
+#ifndef ACTSCOPE_CLI_COMMAND_H
+#define ACTSCOPE_CLI_COMMAND_H
+
+struct command {
+  const char *name, *summary; /* summary: one line for `actscope --help`, lower case, no full stop */
+  int (*run)(int argc, char **argv);
+};
+
+extern const struct command command_record, command_info, command_analyze, command_report, command_project,
+  command_export;
+
+enum exit_status { EXIT_DONE = 0, EXIT_SHORT = 1, EXIT_USAGE = 2, EXIT_INPUT = 3 };
+
+/* Prints "actscope: <message>" to stderr, returns the exit status for an error code of common/error.h. */
+struct error;
+int command_fail(int code, const struct error *err);
+
+/* The same with exit status 2, for wrong usage, and a hint which --help to read; name: the command's. */
+int command_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,11 @@
+/* Loads a run for the commands that show something of it, with a progress line. */
+#ifndef ACTSCOPE_CLI_LOAD_H
+#define ACTSCOPE_CLI_LOAD_H
+
+#include "analyzers/facts.h"
+#include "common/error.h"
+
+/* run: a trace or a store. *facts must be zeroed, and is the caller's to end with facts_fini, whatever the result. */
+int load_facts(const char *run, struct facts *facts, struct error *err);
+
+#endif

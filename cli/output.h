@@ -1,0 +1,20 @@
+/* The options that every command with something to show shares: -o, --json, --color. An argp child parser. */
+#ifndef ACTSCOPE_CLI_OUTPUT_H
+#define ACTSCOPE_CLI_OUTPUT_H
+
+#include "reports/sink.h"
+
+#include <argp.h>
+#include <stdbool.h>
+
+struct output {
+  const char *path; /* NULL: standard output */
+  enum sink_color color;
+  bool json;
+};
+
+/* For commands that have --json, and for those that have not. A parent hands its struct output over as the child's
+ * input: `state->child_inputs[0] = &arguments->output` at ARGP_KEY_INIT. */
+extern const struct argp output_argp, output_plain_argp;
+
+#endif

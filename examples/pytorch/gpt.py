@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Trains a small GPT on a text file, character by character.
+
+    python3 gpt.py                          # some 20 steps on the GPL, then a line of generated text
+    python3 gpt.py --text my.txt --steps 2000 --layers 6 --embed 384
+"""
+import argparse
+import math
+import sys
+import time
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Attention(nn.Module):
+    def __init__(self, embed, heads, block, dropout):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(embed, 3 * embed)
+        self.out = nn.Linear(embed, embed)
+        self.dropout = nn.Dropout(dropout)
+        self.register_buffer("causal", torch.tril(torch.ones(block, block, dtype=torch.bool)))
+
+    def forward(self, x):
+        batch, length, embed = x.shape
+        q, k, v = self.qkv(x).view(batch, length, 3, self.heads, embed // self.heads).permute(2, 0, 3, 1, 4)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(embed // self.heads)
+        scores = scores.masked_fill(~self.causal[:length, :length], float("-inf"))
+        mixed = self.dropout(F.softmax(scores, dim=-1)) @ v
+        return self.out(mixed.transpose(1, 2).reshape(batch, length, embed))
+
+
+class Block(nn.Module):
+    def __init__(self, embed, heads, block, dropout):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(embed)
+        self.attention = Attention(embed, heads, block, dropout)
+        self.norm2 = nn.LayerNorm(embed)
+        self.mlp = nn.Sequential(nn.Linear(embed, 4 * embed), nn.GELU(), nn.Linear(4 * embed, embed),
+                                 nn.Dropout(dropout))
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class GPT(nn.Module):
+    def __init__(self, vocabulary, layers, embed, heads, block, dropout):
+        super().__init__()
+        self.block = block
+        self.token = nn.Embedding(vocabulary, embed)
+        self.position = nn.Embedding(block, embed)
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.Sequential(*[Block(embed, heads, block, dropout) for _ in range(layers)])
+        self.norm = nn.LayerNorm(embed)
+        self.head = nn.Linear(embed, vocabulary, bias=False)
+
+    def forward(self, tokens):
+        x = self.token(tokens) + self.position(torch.arange(tokens.shape[1], device=tokens.device))
+        return self.head(self.norm(self.blocks(self.dropout(x))))
+
+    @torch.no_grad()
+    def generate(self, tokens, count):
+        for _ in range(count):
+            logits = self(tokens[:, -self.block:])[:, -1]
+            tokens = torch.cat([tokens, torch.multinomial(F.softmax(logits, dim=-1), 1)], dim=1)
+        return tokens
+
+
+def read_text(path):
+    """The file as a vector of character numbers, and the characters they stand for."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        sys.exit(f"gpt.py: cannot read the text: {error}; name another file with --text")
+    characters = sorted(set(text))
+    number = {c: i for i, c in enumerate(characters)}
+    return torch.tensor([number[c] for c in text]), characters
+
+
+def sample_batch(data, batch, block):
+    starts = torch.randint(len(data) - block - 1, (batch,))
+    x = torch.stack([data[s:s + block] for s in starts])
+    y = torch.stack([data[s + 1:s + block + 1] for s in starts])
+    return x, y
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description="Train a small GPT on a text file.")
+    parser.add_argument("--text", default="/usr/share/common-licenses/GPL-3", help="what to learn")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--embed", type=int, default=256)
+    parser.add_argument("--heads", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--block", type=int, default=128, help="characters the model sees at once")
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--threads", type=int, default=0, help="of PyTorch; 0 leaves its own choice")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sample", type=int, default=80, help="characters to generate at the end")
+    return parser.parse_args()
+
+
+def main():
+    options = parse_options()
+    torch.manual_seed(options.seed)
+    if options.threads > 0:
+        torch.set_num_threads(options.threads)
+
+    data, characters = read_text(options.text)
+    model = GPT(len(characters), options.layers, options.embed, options.heads, options.block, options.dropout)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=options.lr)
+    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(data):,} characters, "
+          f"{len(characters)} different ones")
+
+    begin = time.time()
+    for step in range(options.steps):
+        x, y = sample_batch(data, options.batch, options.block)
+        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        print(f"step {step:4d}  loss {loss.item():.4f}", flush=True)
+    print(f"{options.steps} steps in {time.time() - begin:.1f} s", file=sys.stderr)
+
+    if options.sample > 0:
+        model.eval()
+        start = torch.tensor([[characters.index("\n") if "\n" in characters else 0]])
+        print("".join(characters[i] for i in model.generate(start, options.sample)[0].tolist()).strip())
+
+
+if __name__ == "__main__":
+    main()

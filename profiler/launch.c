@@ -1,0 +1,222 @@
+/* Starts the command with the preload library and waits for it: see the header.
+ *
+ * The terminal's signals reach the command by themselves (same process group), so the launcher only ignores them; others
+ * are passed on. What the launcher changes for itself (signals), the command does not inherit. */
+#include "profiler/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PRELOAD_NAME "actscope_preload.so"
+
+/* ---- where our own files are ------------------------------------------------------------------------------------- */
+
+/* The folder of the preload library, found from where this program is: beside it in a build tree, below the same prefix
+ * when installed. */
+static int find_own_folder(char *folder, size_t size, struct error *err) {
+  static const char *const places[] = {"/../lib/actscope", "/../" ACTSCOPE_LIBDIR "/actscope", "/../../lib/actscope"};
+  char self[PATH_MAX];
+  ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (length < 0) {
+    return error_set(err, ERROR_IO, "/proc/self/exe: %s; actscope needs /proc", strerror(errno));
+  }
+  self[length] = '\0';
+  *strrchr(self, '/') = '\0';
+  for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+    char candidate[2 * PATH_MAX];
+    char resolved[PATH_MAX];
+    snprintf(candidate, sizeof candidate, "%s%s/%s", self, places[i], PRELOAD_NAME);
+    if (realpath(candidate, resolved) && strlen(resolved) < size) {
+      *strrchr(resolved, '/') = '\0';
+      strcpy(folder, resolved);
+      return strpbrk(folder, " :") ? error_set(err, ERROR_IO,
+                                               "%s: the dynamic loader takes no preload path with a space or colon in "
+                                               "it; install actscope elsewhere",
+                                               folder)
+                                   : 0;
+    }
+  }
+  return error_set(err, ERROR_IO, "%s: not found beside %s; install actscope whole (cmake --install)", PRELOAD_NAME, self);
+}
+
+/* ---- the command's environment ------------------------------------------------------------------------------------ */
+
+static void set_number(const char *name, uint64_t value) {
+  char text[32];
+  snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+  setenv(name, text, 1);
+}
+
+static int prepend(const char *name, const char *item, char separator) {
+  const char *old = getenv(name);
+  char *value;
+  if (asprintf(&value, "%s%c%s", item, separator, old ? old : "") < 0) {
+    return -1;
+  }
+  if (!old || !*old) {
+    value[strlen(item)] = '\0';
+  }
+  setenv(name, value, 1);
+  free(value);
+  return 0;
+}
+
+static void set_environment(const struct launch_options *options, const char *folder, const char *trace) {
+  char path[PATH_MAX + 64];
+  snprintf(path, sizeof path, "%s/%s", folder, PRELOAD_NAME);
+  prepend("LD_PRELOAD", path, ':');
+  setenv(CONFIG_ENV_TRACE, trace, 1);
+  set_number(CONFIG_ENV_MIN_SIZE, options->min_size);
+  set_number(CONFIG_ENV_STACK_DEPTH, options->stack_depth);
+  set_number(CONFIG_ENV_FOLLOW, options->follow);
+  set_number(CONFIG_ENV_ROOT, (uint64_t)getpid());
+  setenv(CONFIG_ENV_PROBE, config_probe_names[options->probe], 1);
+  if (options->probe != CONFIG_PROBE_NONE) {
+    snprintf(path, sizeof path, "%s/startup", folder);
+    setenv(CONFIG_ENV_STARTUP, path, 1);
+    prepend("PYTHONPATH", path, ':');
+  }
+}
+
+/* ---- running it ------------------------------------------------------------------------------------------------------ */
+
+static volatile sig_atomic_t child_pid;
+
+/* A terminal sends its signals to the whole group, so only what somebody sent to us alone is passed on. */
+static void pass_on(int number, siginfo_t *info, void *context) {
+  (void)context;
+  if (child_pid > 0 && info->si_code <= 0) {
+    kill(child_pid, number);
+  }
+}
+
+static const int passed_signals[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+enum { PASSED_SIGNALS = sizeof passed_signals / sizeof passed_signals[0] };
+
+static void catch_signals(struct sigaction *before) {
+  struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  for (int i = 0; i < PASSED_SIGNALS; i++) {
+    sigaction(passed_signals[i], &action, &before[i]);
+  }
+}
+
+static void restore_signals(const struct sigaction *before) {
+  for (int i = 0; i < PASSED_SIGNALS; i++) {
+    sigaction(passed_signals[i], &before[i], NULL);
+  }
+}
+
+/* In the child: becomes the command; on failure sends errno through the pipe, which exec closes otherwise. */
+static void become_command(const struct launch_options *options, const char *path, const char *folder,
+                           const char *trace, int failure) {
+  set_environment(options, folder, trace);
+  execv(path, options->argv);
+  int reason = errno;
+  (void)!write(failure, &reason, sizeof reason);
+  _exit(127);
+}
+
+static int shell_status(int status) {
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int run_command(const struct launch_options *options, const char *path, const char *folder, const char *trace,
+                       struct launch_result *result, struct error *err) {
+  int failure[2];
+  struct sigaction before[PASSED_SIGNALS];
+  if (pipe2(failure, O_CLOEXEC) != 0) {
+    return error_set(err, ERROR_IO, "%s: cannot be started: %s", path, strerror(errno));
+  }
+  catch_signals(before);
+  pid_t pid = fork();
+  if (pid == 0) {
+    restore_signals(before);
+    become_command(options, path, folder, trace, failure[1]);
+  }
+  child_pid = pid;
+  close(failure[1]);
+  int reason = 0;
+  ssize_t got = pid > 0 ? read(failure[0], &reason, sizeof reason) : 0;
+  close(failure[0]);
+  int status = 0;
+  while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  child_pid = 0;
+  restore_signals(before);
+  if (pid < 0 || got == (ssize_t)sizeof reason) {
+    return error_set(err, ERROR_INPUT, "%s: cannot be run: %s", path, strerror(pid < 0 ? errno : reason));
+  }
+  result->status = shell_status(status);
+  return (int)pid;
+}
+
+/* ---- the output ------------------------------------------------------------------------------------------------------ */
+
+/* The absolute path of options->output; its folder must be there and writable, and no other file is overwritten. */
+static int check_output(const char *output, char *path, size_t size, struct error *err) {
+  char folder[PATH_MAX];
+  char resolved[PATH_MAX];
+  const char *slash = strrchr(output, '/');
+  const char *name = slash ? slash + 1 : output;
+  snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - output) + 1 : 1, slash ? output : ".");
+  if (!*name) {
+    return error_set(err, ERROR_USAGE, "%s: is a folder; give the file that the trace is to be written to", output);
+  }
+  if (!realpath(folder, resolved) || access(resolved, W_OK | X_OK) != 0) {
+    return error_set(err, ERROR_IO, "%s: cannot write there: %s; choose another place with -o", folder, strerror(errno));
+  }
+  if ((size_t)snprintf(path, size, "%s/%s", resolved, name) >= size - 64) {
+    return error_set(err, ERROR_USAGE, "%s: the path is too long", output);
+  }
+  struct stat status;
+  if (stat(path, &status) != 0) {
+    return 0;
+  }
+  char magic[8] = "";
+  int fd = S_ISREG(status.st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+  ssize_t got = fd < 0 ? -1 : read(fd, magic, sizeof magic);
+  if (fd >= 0) {
+    close(fd);
+  }
+  if (got == 0 || (got == (ssize_t)sizeof magic && memcmp(magic, "ACTSCOPE", sizeof magic) == 0)) {
+    return 0;
+  }
+  return error_set(err, ERROR_USAGE, "%s: exists and is no trace; it is not overwritten, choose another name with -o",
+                   output);
+}
+
+int launch_run(const struct launch_options *options, struct launch_result *result, struct error *err) {
+  *result = (struct launch_result){0};
+  char trace[CONFIG_PATH_MAX];
+  char folder[PATH_MAX];
+  char *path = NULL;
+  int code = launch_check_command(options->argv[0], &path, err);
+  code = code ? code : check_output(options->output, trace, sizeof trace, err);
+  code = code ? code : find_own_folder(folder, sizeof folder, err);
+  if (code == 0) {
+    struct launch_options absolute = *options;
+    absolute.output = trace;
+    launch_remove_stale(trace);
+    code = run_command(&absolute, path, folder, trace, result, err);
+    code = code < 0 ? code : launch_finish_traces(&absolute, code, result, err);
+  }
+  free(path);
+  return code;
+}
+
+void launch_result_fini(struct launch_result *result) {
+  for (size_t i = 0; i < result->count; i++) {
+    free(result->traces[i].path);
+  }
+  free(result->traces);
+  *result = (struct launch_result){0};
+}

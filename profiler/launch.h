@@ -1,0 +1,55 @@
+/* Runs a command with the preload library in it and finishes the traces that it leaves. */
+#ifndef ACTSCOPE_PROFILER_LAUNCH_H
+#define ACTSCOPE_PROFILER_LAUNCH_H
+
+#include "common/error.h"
+#include "profiler/config.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct launch_options {
+  const char *output; /* RUN: where the main trace is to be */
+  char *const *argv;  /* the command, NULL at the end */
+  uint64_t min_size;  /* bytes */
+  uint32_t stack_depth;
+  bool follow;
+  bool compress;
+  enum config_probe probe;
+  /* Called while traces are packed, done from 0 to total bytes; may be NULL. */
+  void (*progress)(void *context, double share);
+  void *context;
+};
+
+struct launch_trace {
+  char *path;
+  int pid;
+  bool running; /* its process has not ended: left as it is, and readable */
+};
+
+struct launch_result {
+  int status; /* the command's own, as a shell gives it: 128+n after signal n */
+  struct launch_trace *traces; /* the main one (at options->output) first; none if nothing could be recorded */
+  size_t count;
+};
+
+/* 0 when the command ran, whatever became of it (result->status); negative when it could not be run or recorded at all,
+ * with nothing left behind. The caller ends result with launch_result_fini. */
+int launch_run(const struct launch_options *options, struct launch_result *result, struct error *err);
+void launch_result_fini(struct launch_result *result);
+
+/* Parts of it, for tests. */
+
+/* Finds the command as execvp would and checks that a preload library can be put into it (dynamic, right machine, not
+ * setuid, scripts by their interpreter); *path is the caller's to free. */
+int launch_check_command(const char *command, char **path, struct error *err);
+
+/* Looks for the traces that a recording to `output` left, finishes them, names the main one `output`. */
+int launch_finish_traces(const struct launch_options *options, int root_pid, struct launch_result *result,
+                         struct error *err);
+
+/* Removes traces that an earlier recording to the same output left. */
+void launch_remove_stale(const char *output);
+
+#endif

@@ -1,0 +1,114 @@
+/* The recorder: per-thread state, chunks and events. What the preload library's hooks call, and what tests link.
+ *
+ * Every entry point may be called on any thread at any time, also before main, in signal handlers and in the last
+ * destructors; none allocates from the heap, prints or exits. errno is preserved. */
+#ifndef ACTSCOPE_PROFILER_RECORDER_H
+#define ACTSCOPE_PROFILER_RECORDER_H
+
+#include "profiler/config.h"
+#include "trace/trace_writer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One per thread that is alive; reused by a later thread when its own has ended. Only its thread touches it, but for
+ * `busy`, which fork waits for. */
+struct thread_state {
+  uint64_t generation; /* of the recorder that it belongs to: a child after fork has another */
+  struct trace_chunk_writer writer;
+  size_t capacity;     /* of the writer's chunk */
+  uint32_t stream, sequence, tid;
+  uint32_t busy;        /* inside an event: libunwind's and the recorder's locks may be held */
+  uint32_t in_event;    /* the hook is not to be entered again (a signal handler, our own calls) */
+  uint32_t locks_taken; /* inside dl_iterate_phdr: no unwinding and no lock of ours, see recorder_forbid_locks */
+  uint32_t in_release;  /* inside SavedVariable::reset_data() */
+  uintptr_t event_frame; /* stack address of the event in course, to notice that longjmp has left it */
+  struct thread_state *next, *next_free;
+  uint64_t frames[CONFIG_STACK_DEPTH_MAX];
+};
+
+/* The calling thread's state and the generation that is recording; for the inline functions below only. initial-exec: a
+ * preload library's TLS is laid out at start, and the default model would call malloc on a thread's first access. */
+extern __thread struct thread_state *recorder_thread __attribute__((tls_model("initial-exec")));
+extern const uint64_t *recorder_generation; /* in a page wiped on fork: 0 in a child, or when nothing is recorded */
+extern uint64_t recorder_min_size;
+
+/* Starts recording as the environment says, once; later calls do nothing. */
+void recorder_init(void);
+/* Marks the regular end of the process in the trace. Recording goes on: other destructors still free memory. */
+void recorder_note_exit(void);
+
+/* The calling thread's state, made when it has none; NULL when this process does not record. */
+struct thread_state *recorder_enter_thread(void);
+
+static inline struct thread_state *recorder_current(void) {
+  struct thread_state *state = recorder_thread;
+  if (__builtin_expect(state && state->generation == *recorder_generation, 1)) {
+    return state;
+  }
+  return recorder_enter_thread();
+}
+
+/* Events. `caller` is the hook's own return address: the stack begins there. */
+void recorder_alloc(struct thread_state *state, const void *block, size_t size, const void *caller);
+void recorder_free(struct thread_state *state, const void *block, const void *caller);
+void recorder_map(const void *address, size_t size, bool unmap, const void *caller);
+void recorder_small_flush(struct thread_state *state);
+
+/* realloc is two events with one stack, the first before and the second after the real call. */
+uint32_t recorder_realloc_free(struct thread_state *state, const void *block, const void *caller);
+void recorder_realloc_alloc(struct thread_state *state, const void *block, size_t size, uint32_t stack,
+                            const void *caller);
+
+/* Of the autograd probe. `save->stack` is filled in here. */
+void recorder_save(struct trace_save *save, const void *caller);
+void recorder_release(uint64_t tensor, uint64_t node_type, uint32_t source);
+void recorder_resident(uint64_t data, uint64_t bytes, uint32_t role, const char *name, size_t name_size);
+void recorder_phase(uint32_t phase, bool begins);
+void recorder_meta(const char *key, const char *value);
+
+/* Around code that holds a lock which unwinding needs, on this thread: events in between have no stack. */
+void recorder_forbid_locks(void);
+void recorder_allow_locks(void);
+
+/* Around fork: no other thread is inside an event meanwhile, so no lock is copied held. */
+void recorder_before_fork(void);
+void recorder_after_fork(void);
+
+/* The modules have changed (after dlclose). */
+void recorder_modules_changed(void);
+void recorder_modules_unloading(void);
+
+const struct config *recorder_config(void); /* NULL before init or when nothing is recorded */
+
+/* Bytes that small blocks may add or give back on a thread before they are written out as an event. */
+#define RECORDER_SMALL_SLACK (64u << 10)
+
+static inline void recorder_add(uint8_t *base, int offset, uint64_t value) {
+  *(uint64_t *)(void *)(base + offset) += value;
+}
+
+static inline void recorder_check_slack(struct thread_state *state) {
+  const uint8_t *base = state->writer.base;
+  uint64_t net = *(const uint64_t *)(const void *)(base + TRACE_C_SMALL_ALLOC_BYTES) -
+                 *(const uint64_t *)(const void *)(base + TRACE_C_SMALL_FREE_BYTES);
+  if (__builtin_expect(net + RECORDER_SMALL_SLACK > 2 * (uint64_t)RECORDER_SMALL_SLACK, 0)) {
+    recorder_small_flush(state);
+  }
+}
+
+/* The fast path of every small block: two additions to the chunk header in the shared mapping. */
+static inline void recorder_small_alloc(struct thread_state *state, size_t usable) {
+  recorder_add(state->writer.base, TRACE_C_SMALL_ALLOC_BYTES, usable);
+  recorder_add(state->writer.base, TRACE_C_SMALL_ALLOC_COUNT, 1);
+  recorder_check_slack(state);
+}
+
+static inline void recorder_small_free(struct thread_state *state, size_t usable) {
+  recorder_add(state->writer.base, TRACE_C_SMALL_FREE_BYTES, usable);
+  recorder_add(state->writer.base, TRACE_C_SMALL_FREE_COUNT, 1);
+  recorder_check_slack(state);
+}
+
+#endif

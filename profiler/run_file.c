@@ -1,0 +1,212 @@
+/* Files, mappings and the header of a trace that is being recorded: see the header. */
+#include "profiler/run_file.h"
+
+#include "trace/trace_writer.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define OWN_MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define OWN_MACHINE EM_AARCH64
+#else
+#error "not ported to this machine"
+#endif
+
+static uint64_t clock_ns(clockid_t clock) {
+  struct timespec now;
+  clock_gettime(clock, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t run_file_now(const struct run_file *file) {
+  return clock_ns(CLOCK_MONOTONIC) - file->start_mono_ns;
+}
+
+/* Raw system calls throughout: libc's open, read and close are points where a thread may be cancelled, and a program that
+ * interposes them must not see ours. */
+static int open_raw(const char *path, int flags, mode_t mode) {
+  return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode);
+}
+
+static void close_raw(int fd) {
+  syscall(SYS_close, fd);
+}
+
+static void *map_shared(int fd, size_t size, off_t offset) {
+  long at = syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+  return at == -1 ? NULL : (void *)at; // NOLINT(performance-no-int-to-ptr)
+}
+
+/* Of a distributed job, by whichever launcher started it. */
+static int32_t find_rank(void) {
+  static const char *const names[] = {"RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    const char *text = getenv(names[i]);
+    if (text && *text >= '0' && *text <= '9') {
+      return atoi(text); // NOLINT(cert-err34-c): digits, checked
+    }
+  }
+  return -1;
+}
+
+static size_t read_command(char *bytes, size_t room) {
+  int fd = open_raw("/proc/self/cmdline", O_RDONLY, 0);
+  if (fd < 0) {
+    return 0;
+  }
+  size_t size = 0;
+  ssize_t got;
+  while (size < room && (got = syscall(SYS_read, fd, bytes + size, room - size)) > 0) {
+    size += (size_t)got;
+  }
+  close_raw(fd);
+  return size;
+}
+
+/* An earlier image of this process (before exec) wrote this file: say so in it. */
+static void mark_replaced(const char *path) {
+  int fd = open_raw(path, O_RDWR, 0);
+  if (fd < 0) {
+    return;
+  }
+  uint8_t head[TRACE_H_START_UNIX];
+  if (syscall(SYS_pread64, fd, head, sizeof head, 0) == (long)sizeof head && memcmp(head, TRACE_MAGIC, TRACE_MAGIC_SIZE) == 0) {
+    uint32_t flags;
+    memcpy(&flags, head + TRACE_H_FLAGS, sizeof flags);
+    flags |= TRACE_FLAG_EXEC | TRACE_FLAG_ENDED;
+    syscall(SYS_pwrite64, fd, &flags, sizeof flags, TRACE_H_FLAGS);
+  }
+  close_raw(fd);
+}
+
+static int create_unique(struct run_file *file, const char *stem) {
+  char previous[CONFIG_PATH_MAX] = "";
+  for (int n = 0; n < 10000; n++) {
+    if (n == 0) {
+      snprintf(file->path, sizeof file->path, "%s.%d", stem, (int)getpid());
+    } else {
+      snprintf(file->path, sizeof file->path, "%s.%d-%d", stem, (int)getpid(), n);
+    }
+    int fd = open_raw(file->path, O_RDWR | O_CREAT | O_EXCL, 0644);
+    if (fd >= 0 || errno != EEXIST) {
+      if (fd >= 0 && *previous) {
+        mark_replaced(previous);
+      }
+      return fd;
+    }
+    memcpy(previous, file->path, sizeof previous);
+  }
+  return -1;
+}
+
+static void fill_header(struct run_file *file, const struct config *config) {
+  char command[TRACE_HEADER_SIZE - TRACE_H_COMMAND];
+  struct trace_file_header header = {
+      .start_unix_ns = clock_ns(CLOCK_REALTIME),
+      .start_mono_ns = file->start_mono_ns,
+      .min_size = config->min_size,
+      .stack_depth = config->stack_depth,
+      .pid = (uint32_t)getpid(),
+      .ppid = (uint32_t)getppid(),
+      .rank = find_rank(),
+      .exit_status = -1,
+      .machine = OWN_MACHINE,
+      .command = command,
+      .command_size = read_command(command, sizeof command),
+  };
+  trace_write_file_header(file->header, &header);
+}
+
+/* Some file systems have no fallocate: writing zeros reserves as well, if slower. */
+static bool reserve(int fd, off_t offset, size_t size) {
+  if (syscall(SYS_fallocate, fd, 0, offset, size) == 0) {
+    return true;
+  }
+  if (errno != EOPNOTSUPP) {
+    return false;
+  }
+  static const char zeros[4096];
+  for (size_t done = 0; done < size; done += sizeof zeros) {
+    if (syscall(SYS_pwrite64, fd, zeros, sizeof zeros, offset + (off_t)done) != (long)sizeof zeros) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool run_file_create(struct run_file *file, const struct config *config) {
+  *file = (struct run_file){.stop = TRACE_STOP_FILE};
+  int fd = create_unique(file, config->trace_path);
+  if (fd < 0) {
+    return false;
+  }
+  if (reserve(fd, 0, TRACE_HEADER_SIZE)) {
+    file->header = map_shared(fd, TRACE_HEADER_SIZE, 0);
+  } else if (errno == ENOSPC) {
+    file->stop = TRACE_STOP_DISK_FULL;
+  }
+  close_raw(fd);
+  if (!file->header) {
+    return false;
+  }
+  file->size = TRACE_HEADER_SIZE;
+  file->stop = TRACE_STOP_NONE;
+  file->start_mono_ns = clock_ns(CLOCK_MONOTONIC);
+  fill_header(file, config);
+  return true;
+}
+
+static uint8_t *stop(struct run_file *file, enum trace_stop reason) {
+  file->stop = reason;
+  trace_store_u32(file->header + TRACE_H_STOP_REASON, reason);
+  return NULL;
+}
+
+uint8_t *run_file_map_chunk(struct run_file *file, size_t capacity) {
+  if (file->stop != TRACE_STOP_NONE) {
+    return NULL;
+  }
+  int fd = open_raw(file->path, O_RDWR, 0);
+  if (fd < 0) {
+    return stop(file, TRACE_STOP_FILE);
+  }
+  uint8_t *base = NULL;
+  if (!reserve(fd, (off_t)file->size, capacity)) {
+    stop(file, errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? TRACE_STOP_DISK_FULL : TRACE_STOP_FILE);
+  } else {
+    base = map_shared(fd, capacity, (off_t)file->size);
+    if (!base) {
+      stop(file, TRACE_STOP_MEMORY);
+    }
+  }
+  close_raw(fd);
+  file->size += base ? capacity : 0;
+  return base;
+}
+
+void run_file_unmap_chunk(uint8_t *base, size_t capacity) {
+  if (base) {
+    syscall(SYS_munmap, base, capacity);
+  }
+}
+
+void run_file_note_end(struct run_file *file, uint64_t time_ns) {
+  trace_store_u64(file->header + TRACE_H_END_TIME, time_ns);
+  uint32_t flags = __atomic_load_n((uint32_t *)(void *)(file->header + TRACE_H_FLAGS), __ATOMIC_RELAXED);
+  trace_store_u32(file->header + TRACE_H_FLAGS, flags | TRACE_FLAG_ENDED);
+}
+
+void run_file_note_lost(struct run_file *file) {
+  __atomic_fetch_add((uint64_t *)(void *)(file->header + TRACE_H_LOST_EVENTS), 1, __ATOMIC_RELAXED);
+}

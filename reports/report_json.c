@@ -1,0 +1,143 @@
+/* The report for programs: the design's contract "actscope.report/1", every key in its order.
+ *
+ * Where a figure has no value (no step at the peak, a release that was never seen, an unknown exit status or rank) it
+ * is null; texts that say nothing are "". */
+#include "reports/json.h"
+#include "reports/project.h"
+#include "reports/report.h"
+
+static json_t *run_json(const struct facts_run *run) {
+  json_t *object = json_object();
+  json_put_text(object, "command", run->command);
+  json_put_integer(object, "pid", run->pid);
+  json_put_known(object, "rank", run->rank);
+  json_put_known(object, "exit_status", run->exit_status);
+  json_put_bool(object, "complete", run->complete);
+  json_put_text(object, "damage", run->damage);
+  json_put_count(object, "wall_ns", run->wall_ns);
+  json_put_count(object, "start_unix_ns", run->start_unix_ns);
+  json_put_count(object, "events", run->events);
+  json_put_count(object, "lost_events", run->lost_events);
+  json_put_count(object, "threads", run->threads);
+  json_put_count(object, "min_size", run->min_size);
+  json_put_text(object, "framework", run->framework);
+  json_put_text(object, "evidence", run->evidence);
+  return object;
+}
+
+static json_t *peak_json(const struct facts_peak *peak) {
+  json_t *object = json_object();
+  json_put_count(object, "bytes", peak->bytes);
+  json_put_count(object, "time_ns", peak->time_ns);
+  json_put_known(object, "step", peak->step);
+  json_put_text(object, "phase", phase_names[peak->phase]);
+  return object;
+}
+
+static json_t *categories_json(const struct facts *facts) {
+  json_t *object = json_object();
+  for (int i = 0; i < CATEGORY_COUNT; i++) {
+    json_put_count(object, category_names[i], facts->categories[i]);
+  }
+  return object;
+}
+
+static json_t *steps_json(const struct facts *facts) {
+  json_t *array = json_array();
+  for (size_t i = 0; i < facts->steps_count; i++) {
+    const struct facts_step *step = &facts->steps[i];
+    json_t *object = json_object();
+    json_put_count(object, "index", step->index);
+    json_put_count(object, "begin_ns", step->begin_ns);
+    json_put_count(object, "end_ns", step->end_ns);
+    json_put_count(object, "peak_bytes", step->peak_bytes);
+    json_put_count(object, "saved_bytes", step->saved_bytes);
+    json_put_count(object, "saved_blocks", step->saved_blocks);
+    json_put_bool(object, "complete", step->complete);
+    json_array_append_new(array, object);
+  }
+  return array;
+}
+
+static json_t *by_op_json(const struct facts *facts) {
+  json_t *array = json_array();
+  for (size_t i = 0; i < facts->by_op_count; i++) {
+    const struct facts_op *op = &facts->by_op[i];
+    json_t *object = json_object();
+    json_put_text(object, "op", op->op);
+    json_put_count(object, "bytes", op->bytes);
+    json_put_count(object, "exclusive_bytes", op->exclusive_bytes);
+    json_put_count(object, "blocks", op->blocks);
+    json_put_count(object, "eligible_bytes", op->eligible_bytes);
+    json_array_append_new(array, object);
+  }
+  return array;
+}
+
+static json_t *holders_json(const struct facts_saved_block *block) {
+  json_t *array = json_array();
+  for (size_t i = 0; i < block->holders_count; i++) {
+    const struct facts_holder *holder = &block->holders[i];
+    json_t *object = json_object();
+    json_put_text(object, "op", holder->op);
+    json_put_count(object, "save_ns", holder->save_ns);
+    json_put_count(object, "release_ns", holder->release_ns);
+    json_array_append_new(array, object);
+  }
+  return array;
+}
+
+static json_t *block_json(const struct facts_saved_block *block) {
+  json_t *object = json_object();
+  json_put_count(object, "bytes", block->bytes);
+  json_put_count(object, "elements", block->elements);
+  json_put_text(object, "dtype", block->dtype);
+  json_put_text(object, "op_allocated", block->op_allocated);
+  json_object_set_new(object, "holders", holders_json(block));
+  json_put_bool(object, "eligible", block->eligible);
+  json_put_text(object, "reason", block->reason);
+  json_put_text(object, "layer", block->layer);
+  json_put_text(object, "site", block->site);
+  json_put_text(object, "evidence", block->evidence);
+  return object;
+}
+
+static json_t *saved_json(const struct facts *facts) {
+  json_t *object = json_object(), *list = json_array();
+  for (size_t i = 0; i < facts->saved_count; i++) {
+    json_array_append_new(list, block_json(&facts->saved[i]));
+  }
+  json_put_known(object, "step", facts->saved_step);
+  json_put_count(object, "bytes", facts->saved_bytes);
+  json_put_count(object, "blocks", facts->saved_blocks);
+  json_object_set_new(object, "by_op", by_op_json(facts));
+  json_object_set_new(object, "list", list);
+  return object;
+}
+
+json_t *report_json_projections(const struct facts_projection *projections, size_t count) {
+  json_t *array = json_array();
+  for (size_t i = 0; i < count; i++) {
+    json_t *object = json_object();
+    json_put_count(object, "bits", projections[i].bits);
+    json_put_count(object, "peak_bytes", projections[i].peak_bytes);
+    json_put_integer(object, "saving_bytes", projections[i].saving_bytes);
+    json_put_real(object, "saving_percent", projections[i].saving_percent);
+    json_put_count(object, "eligible_bytes", projections[i].eligible_bytes);
+    json_put_count(object, "code_bytes", projections[i].code_bytes);
+    json_array_append_new(array, object);
+  }
+  return array;
+}
+
+void report_json_emit(struct sink *sink, const struct facts *facts, const struct report_options *options) {
+  json_t *root = json_begin("actscope.report/1");
+  (void)options; /* programs get everything */
+  json_object_set_new(root, "run", run_json(&facts->run));
+  json_object_set_new(root, "peak", peak_json(&facts->peak));
+  json_object_set_new(root, "categories_at_peak", categories_json(facts));
+  json_object_set_new(root, "steps", steps_json(facts));
+  json_object_set_new(root, "saved", saved_json(facts));
+  json_object_set_new(root, "projection", report_json_projections(facts->projections, facts->projections_count));
+  json_emit(sink, root);
+}

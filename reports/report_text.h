@@ -1,0 +1,29 @@
+/* Private to the text report: its sections, one function each; they print nothing where there is nothing to say. */
+#ifndef ACTSCOPE_REPORTS_REPORT_TEXT_H
+#define ACTSCOPE_REPORTS_REPORT_TEXT_H
+
+#include "analyzers/facts.h"
+#include "reports/sink.h"
+
+#include <stdbool.h>
+
+/* report_text.c */
+bool report_text_has_evidence(const struct facts *facts); /* was any save seen */
+/* "and 12 more ops, 3.1 MiB; ...": what --top hides is never hidden silently. */
+void report_text_rest(struct sink *sink, const char *what, size_t count, uint64_t bytes);
+#define REPORT_TEXT_CATEGORY_SIZE 32
+void report_text_category(char out[static REPORT_TEXT_CATEGORY_SIZE], enum category category); /* "saved activation" */
+
+/* report_text_tables.c */
+void report_text_run(struct sink *sink, const struct facts *facts);
+void report_text_categories(struct sink *sink, const struct facts *facts);
+void report_text_by_op(struct sink *sink, const struct facts *facts, size_t top);
+void report_text_projection(struct sink *sink, const struct facts *facts);
+void report_text_reasons(struct sink *sink, const struct facts *facts);
+void report_text_steps(struct sink *sink, const struct facts *facts);
+
+/* report_text_blocks.c */
+void report_text_blocks(struct sink *sink, const struct facts *facts, size_t top);
+void report_text_sites(struct sink *sink, const struct facts *facts, size_t top);
+
+#endif

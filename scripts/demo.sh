@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# From a bare Debian machine to a report: installs what is needed, builds, records real training runs, reports on them.
+#
+#   scripts/demo.sh [--no-install] [--c-only] [--steps N]
+#
+#   --no-install   do not look for missing packages
+#   --c-only       leave the PyTorch example out even where PyTorch is present
+#   --steps N      steps of the PyTorch example (8)
+#
+# Everything it makes lies under build/: the programs in build/release, the runs and reports in build/demo. Run it again
+# as often as you like.
+
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+BUILD=build/release
+DEMO=build/demo
+LOGS=build/logs
+ACTSCOPE=$BUILD/cli/actscope
+
+install=yes pytorch=yes steps=8
+while [ $# -gt 0 ]; do
+  case $1 in
+    --no-install) install=no ;;
+    --c-only) pytorch=no ;;
+    --steps) steps=${2:?--steps needs a number} && shift ;;
+    -h | --help) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+  esac
+  shift
+done
+
+# A folder that is there already keeps its choice of tests; a new one does without them, and so without Criterion.
+build_actscope() {
+  local tests=(-DACTSCOPE_TESTS=OFF)
+  [ ! -f "$BUILD/CMakeCache.txt" ] || tests=()
+  configure "$BUILD" -DCMAKE_BUILD_TYPE=RelWithDebInfo "${tests[@]}" && cmake --build "$BUILD" -j "$JOBS"
+}
+
+# plot STORE PNG: live and saved bytes over time, with gnuplot; no gnuplot, no plot.
+plot() {
+  local store=$1 image=$2 data=${2%.png}.tsv
+  sqlite3 -readonly -separator $'\t' "$store" \
+    'SELECT time_ns / 1e9, live_bytes / 1048576.0, saved_bytes / 1048576.0 FROM timeline ORDER BY time_ns' >"$data"
+  gnuplot <<PLOT
+set terminal pngcairo size 1200,600 font "sans,11"
+set output "$image"
+set xlabel "seconds"
+set ylabel "MiB"
+set yrange [0:*]
+set key top left
+set grid
+plot "$data" using 1:2 with filledcurves y1=0 lc rgb "#c9d6e8" title "live on the heap", \\
+     "$data" using 1:3 with filledcurves y1=0 lc rgb "#d2691e" title "saved for backward"
+PLOT
+}
+
+# reports RUN_PATH_WITHOUT_SUFFIX: every view of one run, beside it.
+reports() {
+  local run=$1
+  quietly "$LOGS/demo.log" "  the store, $run.sqlite" "$ACTSCOPE" analyze "$run.actscope" -o "$run.sqlite"
+  quietly "$LOGS/demo.log" "  the report, $run.txt" "$ACTSCOPE" report "$run.sqlite" -o "$run.txt"
+  quietly "$LOGS/demo.log" "  as JSON, $run.json" "$ACTSCOPE" report "$run.sqlite" --format json -o "$run.json"
+  quietly "$LOGS/demo.log" "  stacks for a flame graph, $run.collapsed" \
+    "$ACTSCOPE" export "$run.actscope" --format collapsed -o "$run.collapsed"
+  if command -v gnuplot >/dev/null && command -v sqlite3 >/dev/null; then
+    quietly "$LOGS/demo.log" "  the timeline, $run.png" plot "$run.sqlite" "$run.png" || warn "  no plot"
+  else
+    warn "  gnuplot or sqlite3 is absent: no plot of the timeline"
+  fi
+}
+
+# record NAME COMMAND...: the program's own output is kept beside the trace.
+record() {
+  local run=$DEMO/$1
+  shift
+  rm -f "$run".*
+  say "actscope record -o $run.actscope -- $*"
+  quietly "$run.out" "  recording (its output goes to $run.out)" \
+    "$ACTSCOPE" record -o "$run.actscope" -- "$@"
+  reports "$run"
+}
+
+has_torch() { /usr/bin/python3 -c 'import torch' 2>/dev/null; }
+
+if [ "$install" = yes ]; then
+  scripts/install-deps.sh --build-only
+fi
+mkdir -p "$DEMO"
+quietly "$LOGS/demo-build.log" "building actscope in $BUILD" build_actscope
+
+runs=(c_mlp)
+record c_mlp "$BUILD/examples/c/train_mlp"
+if [ "$pytorch" = yes ] && has_torch; then
+  runs+=(pytorch_gpt)
+  record pytorch_gpt /usr/bin/python3 examples/pytorch/gpt.py --steps "$steps"
+elif [ "$pytorch" = yes ]; then
+  warn "no PyTorch for /usr/bin/python3: the GPT example is left out (apt-get install python3-torch brings it)"
+fi
+
+for run in "${runs[@]}"; do
+  say ""
+  say "${BOLD}==== $DEMO/$run.txt ====${PLAIN}"
+  cat "$DEMO/$run.txt"
+done
+say ""
+say "Everything is in $DEMO:"
+find "$DEMO" -type f ! -name '*.tsv' -printf '%10s  %f\n' | sort -k 2
+say "Record a program of your own:  $ACTSCOPE record -o my.actscope -- python3 train.py"

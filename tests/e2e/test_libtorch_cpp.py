@@ -1,0 +1,47 @@
+"""A C++ program on libtorch, no Python in the process: what it saves is known by hand."""
+import os
+import shutil
+import threading
+
+import harness
+
+BATCH, WIDTH = 2048, 128
+HIDDEN = 4 * BATCH * WIDTH
+
+# of 4 KiB or more, in one step
+BLOCKS = {
+    (4 * BATCH * 2, ("addmm",)): 1,              # the points
+    (HIDDEN, ("gelu",)): 3,                      # each linear layer's result
+    (HIDDEN, ("addmm",)): 3,                     # the first two gelus' results, the norm's
+    (HIDDEN, ("native_layer_norm",)): 1,         # the last gelu's
+    (4 * BATCH, ("native_layer_norm",)): 2,      # mean and inverse deviation of each row
+    (4 * BATCH * 2, ("log_softmax", "nll_loss")): 1,
+    (8 * BATCH, ("nll_loss",)): 1,               # labels
+}
+
+
+class LibtorchCpp(harness.TestCase):
+    building = threading.Lock()
+
+    def program(self):
+        """Builds the example, once for all runs of the tests."""
+        folder, source = os.path.join(harness.BUILD, "libtorch"), os.path.join(harness.ROOT, "examples", "cpp")
+        if not shutil.which("cmake"):
+            self.skipTest("no cmake")
+        with self.building:
+            result = self.run_program(["cmake", "-S", source, "-B", folder])
+            if "libtorch was not found" in result.stderr:
+                self.skipTest("no libtorch: apt-get install libtorch-dev")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            result = self.run_program(["cmake", "--build", folder])
+            self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        return os.path.join(folder, "train_mlp_libtorch")
+
+    def test_saved_blocks(self):
+        report = self.record_and_report("cpp", [self.program(), "3", str(WIDTH), str(BATCH)])
+        self.assertEqual(report["run"]["evidence"], "probe")
+        self.assertEqual(len(report["steps"]), 3)
+        self.assertEqual(harness.block_counts(report["saved"]["list"]), BLOCKS)
+        harness.check_holders(self, report)
+        eligible = [block for block in report["saved"]["list"] if block["eligible"]]
+        self.assertEqual([harness.holder_names(block) for block in eligible], [("gelu",)] * 3)

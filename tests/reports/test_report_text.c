@@ -1,0 +1,120 @@
+/* The page, as golden text: plain, with line characters, with colours, cut short, for runs of every sort. */
+#include "reports/collapsed.h"
+#include "reports/project.h"
+#include "reports/report.h"
+#include "reports/format.h"
+#include "tests/reports/golden.h"
+#include "tests/reports/sample_facts.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct facts facts;
+static struct sink sink;
+static struct error err;
+
+static void set_up(void) {
+  cr_assert_eq(sink_open_memory(&sink, &err), 0);
+}
+
+static void tear_down(void) {
+  facts_fini(&facts);
+  free(sink.memory);
+}
+
+TestSuite(report_text, .init = set_up, .fini = tear_down);
+
+static void emit(size_t top) {
+  report_backend_find("text")->emit(&sink, &facts, &(struct report_options){.top = top});
+  cr_assert_eq(sink_close(&sink, &err), 0);
+}
+
+static void expect_no_line_beyond(const char *text, int columns) {
+  char *copy = strdup(text), *rest = copy;
+  for (char *line; (line = strsep(&rest, "\n"));) {
+    cr_expect_leq(format_width(line), columns, "too wide: %s", line);
+    cr_expect(!*line || line[strlen(line) - 1] != ' ', "ends in blanks: '%s'", line);
+  }
+  free(copy);
+}
+
+Test(report_text, gpt_plain) {
+  sample_facts_gpt(&facts);
+  emit(10);
+  expect_no_line_beyond(sink.memory, 80);
+  golden_expect("report_gpt.txt", sink.memory, sink.memory_size);
+}
+
+Test(report_text, gpt_lines_and_colours) {
+  sample_facts_gpt(&facts);
+  sink.unicode = sink.color = true;
+  emit(2);
+  golden_expect("report_gpt_terminal.txt", sink.memory, sink.memory_size);
+}
+
+Test(report_text, narrow_terminal) {
+  sample_facts_gpt(&facts);
+  sink.width = 60;
+  sink.unicode = true;
+  emit(3);
+  for (char *line = strtok(sink.memory, "\n"); line; line = strtok(NULL, "\n")) {
+    cr_expect(format_width(line) <= 60 || strstr(line, "  ") == line, "too wide: %s", line);
+  }
+}
+
+Test(report_text, plain_program_cut_off) {
+  sample_facts_plain(&facts);
+  emit(10);
+  expect_no_line_beyond(sink.memory, 80);
+  cr_expect_null(strchr(sink.memory, '\033'), "a name sent an escape sequence");
+  golden_expect("report_plain.txt", sink.memory, sink.memory_size);
+}
+
+Test(report_text, nothing_at_all) {
+  facts.saved_step = facts.peak.step = -1; /* otherwise zeroed: a trace without one event */
+  emit(10);
+  cr_expect_not_null(strstr(sink.memory, "peaked at 0 B"));
+}
+
+Test(report_text, codes_on_top_are_told_as_more) {
+  sample_facts_gpt(&facts);
+  facts.projections[2].saving_bytes = -1024;
+  facts.projections[2].peak_bytes = facts.peak.bytes + 1024;
+  emit(10);
+  cr_expect_not_null(strstr(sink.memory, "1.0 KiB (<0.1%) more."));
+  cr_expect_not_null(strstr(sink.memory, "-1.0 KiB"));
+}
+
+Test(report_text, top_hides_nothing_silently) {
+  sample_facts_gpt(&facts);
+  emit(1);
+  cr_expect_not_null(strstr(sink.memory, "and 5 more ops, 312.0 MiB; --top 0 shows all"));
+  cr_expect_not_null(strstr(sink.memory, "and 16 more blocks, 216.0 MiB; --top 0 shows all"));
+  cr_expect_not_null(strstr(sink.memory, "and 1 more sites, 20.0 MiB; --top 0 shows all"));
+}
+
+Test(report_text, top_zero_is_everything) {
+  sample_facts_gpt(&facts);
+  emit(0);
+  cr_expect_null(strstr(sink.memory, "--top 0"));
+}
+
+Test(report_text, project) {
+  sample_facts_gpt(&facts);
+  project_text_emit(&sink, &facts, "gelu");
+  cr_assert_eq(sink_close(&sink, &err), 0);
+  golden_expect("project_gpt.txt", sink.memory, sink.memory_size);
+}
+
+Test(report_text, collapsed) {
+  uint64_t sum = 0;
+  sample_facts_gpt(&facts);
+  collapsed_emit(&sink, &facts);
+  cr_assert_eq(sink_close(&sink, &err), 0);
+  golden_expect("collapsed_gpt.txt", sink.memory, sink.memory_size);
+  for (char *line = strtok(sink.memory, "\n"); line; line = strtok(NULL, "\n")) {
+    sum += strtoull(strrchr(line, ' ') + 1, NULL, 10);
+  }
+  cr_expect_eq(sum, facts.peak.bytes);
+}

@@ -1,0 +1,273 @@
+/* The decoder of event records: the hot path of every analysis.
+ *
+ * A record is decoded in two halves, so that streams can be merged: peek takes tag and dt, take the rest. */
+#include "trace/trace_stream.h"
+
+/* In place of a tag: the pending sums of the chunk header, which count behind its last record. */
+#define TAG_PENDING 0
+
+/* ---- compact records --------------------------------------------------------------------------------------------- */
+
+static inline const char *take_stack(const struct trace_stream *s, struct trace_decoder *in,
+                                     struct trace_event *event) {
+  uint64_t stack = trace_take_uv(in);
+  event->stack = (uint32_t)stack;
+  if (__builtin_expect(stack >= s->tables->stacks.count, 0) && stack) {
+    event->stack = 0;
+    return s->tables->lenient ? NULL : "a record names a stack that is not there";
+  }
+  return NULL;
+}
+
+static inline const char *take_block(struct trace_stream *s, struct trace_decoder *in, struct trace_event *event,
+                                     bool sized) {
+  s->address += trace_take_sv(in);
+  event->address = s->address;
+  event->size = sized ? trace_take_uv(in) : 0;
+  if (__builtin_expect(event->size > TRACE_SIZE_MAX, 0)) {
+    return "a block is larger than is possible";
+  }
+  return take_stack(s, in, event);
+}
+
+static const char *sums_problem(const uint64_t sums[4]) {
+  for (int i = 0; i < 4; i++) {
+    if (sums[i] > TRACE_SIZE_MAX) {
+      return "sums of small blocks are larger than is possible";
+    }
+  }
+  return NULL;
+}
+
+static void small_fill(struct trace_event *event, const uint64_t sums[4]) {
+  event->small.alloc_bytes = sums[0];
+  event->small.alloc_count = sums[1];
+  event->small.free_bytes = sums[2];
+  event->small.free_count = sums[3];
+}
+
+static const char *take_small(struct trace_decoder *in, struct trace_event *event) {
+  uint64_t sums[4];
+  for (int i = 0; i < 4; i++) {
+    sums[i] = trace_take_uv(in);
+  }
+  small_fill(event, sums);
+  return sums_problem(sums);
+}
+
+/* ---- long records ------------------------------------------------------------------------------------------------ */
+
+static const char *take_save(struct trace_stream *s, struct trace_decoder *in, struct trace_event *event) {
+  event->save.tensor = trace_take_uv(in);
+  event->save.data = trace_take_uv(in);
+  event->save.bytes = trace_take_uv(in);
+  event->save.elements = trace_take_uv(in);
+  uint64_t dtype = trace_take_uv(in), source = trace_take_uv(in);
+  event->save.dtype = dtype < TRACE_DTYPE_UNKNOWN ? (uint32_t)dtype : TRACE_DTYPE_UNKNOWN;
+  event->save.source = (enum trace_source)source;
+  if (event->save.bytes > TRACE_SIZE_MAX || event->save.elements > TRACE_SIZE_MAX || source > TRACE_SOURCE_MARK) {
+    return "a saved tensor makes no sense";
+  }
+  return take_stack(s, in, event);
+}
+
+static const char *take_release(struct trace_stream *s, struct trace_decoder *in, struct trace_event *event) {
+  event->release.tensor = trace_take_uv(in);
+  event->release.node_type = trace_take_uv(in);
+  uint64_t source = trace_take_uv(in);
+  event->release.source = (enum trace_source)source;
+  if (source > TRACE_SOURCE_MARK) {
+    return "a release makes no sense";
+  }
+  return take_stack(s, in, event);
+}
+
+static const char *take_resident(struct trace_stream *s, struct trace_decoder *in, struct trace_event *event) {
+  event->resident.data = trace_take_uv(in);
+  event->resident.bytes = trace_take_uv(in);
+  uint64_t role = trace_take_uv(in), name = trace_take_uv(in);
+  size_t size;
+  const char *text = trace_tables_string(s->tables, name, &size);
+  event->resident.role = (enum trace_role)role;
+  event->resident.name = text ? text : "";
+  if (event->resident.bytes > TRACE_SIZE_MAX || (role != TRACE_ROLE_PARAMETER && role != TRACE_ROLE_BUFFER)) {
+    return "a parameter makes no sense";
+  }
+  return name && !text && !s->tables->lenient ? "a record names a string that is not there" : NULL;
+}
+
+static const char *take_phase(struct trace_decoder *in, struct trace_event *event) {
+  uint64_t phase = trace_take_uv(in), edge = trace_take_uv(in);
+  event->phase.phase = (enum trace_phase)phase;
+  event->phase.begins = edge;
+  return phase < TRACE_PHASE_FORWARD || phase > TRACE_PHASE_UPDATE || edge > 1 ? "a phase makes no sense" : NULL;
+}
+
+static const char *take_thread(struct trace_stream *s, struct trace_decoder *in, struct trace_event *event) {
+  uint64_t tid = trace_take_uv(in);
+  event->tid = s->tid = (uint32_t)tid;
+  return tid > UINT32_MAX ? "a thread's number makes no sense" : NULL;
+}
+
+static const char *take_lost(struct trace_decoder *in, struct trace_event *event) {
+  event->size = trace_take_uv(in);
+  return event->size > TRACE_SIZE_MAX ? "a number of lost events makes no sense" : NULL;
+}
+
+static const char *take_long(struct trace_stream *s, struct trace_decoder *in, struct trace_event *event) {
+  switch (s->tag) {
+  case TRACE_TAG_THREAD:
+    event->kind = TRACE_THREAD;
+    return take_thread(s, in, event);
+  case TRACE_TAG_SAVE:
+    event->kind = TRACE_SAVE;
+    return take_save(s, in, event);
+  case TRACE_TAG_RELEASE:
+    event->kind = TRACE_RELEASE;
+    return take_release(s, in, event);
+  case TRACE_TAG_RESIDENT:
+    event->kind = TRACE_RESIDENT;
+    return take_resident(s, in, event);
+  case TRACE_TAG_PHASE:
+    event->kind = TRACE_PHASE;
+    return take_phase(in, event);
+  default: /* peek lets no other tag through */
+    event->kind = TRACE_LOST;
+    return take_lost(in, event);
+  }
+}
+
+/* ---- peek and take ----------------------------------------------------------------------------------------------- */
+
+/* The chunk's records are through: its pending sums are left, then the next chunk. */
+static void peek_end(struct trace_stream *s) {
+  s->ready = s->small[0] | s->small[1] | s->small[2] | s->small[3];
+  s->tag = TAG_PENDING;
+}
+
+static bool is_known(uint8_t tag) {
+  return (tag >= TRACE_TAG_ALLOC && tag <= TRACE_TAG_REALLOC_ALLOC) || (tag >= TRACE_TAG_THREAD && tag <= TRACE_TAG_LOST);
+}
+
+/* Decodes tag and dt of the next record that is known here. */
+static const char *peek(struct trace_stream *s) {
+  struct trace_decoder in = {.at = s->at};
+  for (;;) {
+    if (in.at >= s->end) {
+      peek_end(s);
+      return NULL;
+    }
+    s->tag = *in.at++;
+    s->record_end = s->tag < 0x80 ? s->end : trace_take_end(&in, s->end);
+    if (!s->record_end) {
+      return "a record is cut off";
+    }
+    uint64_t delta = s->tag < TRACE_TAG_STACK ? trace_take_uv(&in) : 0;
+    if (__builtin_expect(in.bad || in.at > s->record_end || delta > TRACE_TIME_MAX - s->time_ns, 0)) {
+      return in.at > s->record_end ? "a record is cut off" : "a record's time makes no sense";
+    }
+    s->time_ns += delta;
+    if (__builtin_expect(is_known(s->tag), 1)) {
+      s->at = in.at;
+      s->ready = true;
+      return NULL;
+    }
+    if (s->tag < 0x80) {
+      return "a record has an unknown tag";
+    }
+    in.at = s->record_end;
+  }
+}
+
+/* What each compact tag stands for. */
+static const struct shape {
+  uint8_t kind;
+  bool sized, in_release, realloc;
+} shapes[] = {
+    [TRACE_TAG_ALLOC] = {TRACE_ALLOC, true, false, false},
+    [TRACE_TAG_FREE] = {TRACE_FREE, false, false, false},
+    [TRACE_TAG_FREE_RELEASE] = {TRACE_FREE, false, true, false},
+    [TRACE_TAG_MAP] = {TRACE_MAP, true, false, false},
+    [TRACE_TAG_UNMAP] = {TRACE_UNMAP, true, false, false},
+    [TRACE_TAG_REALLOC_FREE] = {TRACE_FREE, false, false, true},
+    [TRACE_TAG_REALLOC_ALLOC] = {TRACE_ALLOC, true, false, true},
+};
+
+/* The rest of the record that peek has begun. */
+static const char *take(struct trace_stream *s, struct trace_decoder *in, struct trace_event *event) {
+  if (s->tag >= 0x80) {
+    return take_long(s, in, event);
+  }
+  if (s->tag == TRACE_TAG_SMALL) {
+    event->kind = TRACE_SMALL;
+    return take_small(in, event);
+  }
+  const struct shape *shape = &shapes[s->tag];
+  event->kind = shape->kind;
+  event->in_release = shape->in_release;
+  event->realloc = shape->realloc;
+  return take_block(s, in, event, shape->sized);
+}
+
+static const char *take_pending(struct trace_stream *s, struct trace_event *event) {
+  event->kind = TRACE_SMALL;
+  small_fill(event, s->small);
+  memset(s->small, 0, sizeof s->small);
+  s->ready = false;
+  return NULL;
+}
+
+/* Only the members that every kind has are cleared: the union costs more than decoding does. */
+static inline void event_begin(const struct trace_stream *s, struct trace_event *event) {
+  event->time_ns = s->time_ns;
+  event->tid = s->tid;
+  event->stack = 0;
+  event->address = event->size = 0;
+  event->in_release = event->realloc = false;
+}
+
+const char *trace_stream_take(struct trace_stream *s, struct trace_event *event) {
+  event_begin(s, event);
+  if (__builtin_expect(s->tag == TAG_PENDING, 0)) {
+    return take_pending(s, event);
+  }
+  struct trace_decoder in = {.at = s->at};
+  const char *problem = take(s, &in, event);
+  if (__builtin_expect(in.bad || in.at > s->record_end, 0)) {
+    return in.at > s->record_end && s->record_end == s->end ? "a record is cut off" : "a record makes no sense";
+  }
+  if (__builtin_expect(problem != NULL, 0)) {
+    return problem;
+  }
+  s->at = s->tag < 0x80 ? in.at : s->record_end;
+  return peek(s);
+}
+
+/* ---- chunks ------------------------------------------------------------------------------------------------------ */
+
+void trace_stream_rewind(struct trace_stream *s, const struct trace_file *file) {
+  s->next = s->first;
+  s->ready = false;
+  s->time_ns = file->chunks[s->first].time_ns;
+}
+
+/* A chunk's time base earlier than its predecessor's last record is taken as equal: time never goes back. */
+int trace_stream_load(struct trace_stream *s, struct trace_file *file, struct error *err) {
+  const struct trace_chunk *chunk = &file->chunks[s->next];
+  if (s->next > s->first) {
+    trace_chunk_forget(file, chunk - 1);
+  }
+  int code = trace_chunk_load(file, chunk, &s->payload, err);
+  if (code) {
+    return code;
+  }
+  s->chunk = s->next++;
+  s->at = s->payload.begin;
+  s->end = s->payload.end;
+  s->address = 0;
+  s->time_ns = chunk->time_ns > s->time_ns ? chunk->time_ns : s->time_ns;
+  s->tid = chunk->tid;
+  memcpy(s->small, chunk->small, sizeof s->small);
+  const char *problem = peek(s);
+  return problem ? trace_file_damaged(file, chunk->offset, problem, err) : 0;
+}
