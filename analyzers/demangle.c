@@ -34,8 +34,8 @@ static bool is_word(char c) {
 
 /* Length of "operator" with the symbol behind it, 0 if p is at no such word. Longer symbols come first. */
 static size_t operator_length(const char *text, const char *p) {
-  static const char *const symbols[] = {"()", "[]", "<=>", "<<=", ">>=", "->*", "<<", ">>", "<=", ">=", "->", "<",
-                                        ">",   NULL};
+  static const char *const symbols[] = {"()", "[]", "<=>", "<<=", ">>=", "->*", "<<",
+                                        ">>", "<=", ">=",  "->",  "<",   ">",   NULL};
   size_t word = strlen("operator");
   if (!starts(p, "operator") || is_word(p[word]) || (p > text && is_word(p[-1]))) {
     return 0;

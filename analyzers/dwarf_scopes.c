@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CHAIN_MAX 64    /* inlined calls within one another */
+#define NESTING_MAX 256 /* of blocks: damaged files must not exhaust the stack */
+
 struct range {
   Dwarf_Addr begin, end;
   Dwarf_Off unit; /* offset of the compilation unit's DIE */
@@ -142,20 +145,59 @@ static void line_of_call(Dwarf_Die *unit, Dwarf_Die *inlined, struct dwarf_frame
   frame->line = attribute_number(inlined, DW_AT_call_line);
 }
 
-static size_t walk_scopes(Dwarf_Die *unit, Dwarf_Die *scopes, int count, struct dwarf_frame *frames, size_t max) {
-  size_t used = 0;
-  for (int i = 0; i < count && used < max; i++) {
-    int tag = dwarf_tag(&scopes[i]);
-    if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram) {
-      continue;
+/* The chain of functions around an address, outermost first: a subprogram, then what was inlined into it, and so on.
+ * (dwarf_getscopes does as much, but stops at the origin of an inlined body, and leaks where DWARF is damaged.) */
+struct chain {
+  Dwarf_Die functions[CHAIN_MAX];
+  size_t count;
+};
+
+/* The next DIE of the same level. Damaged sibling references must not lead back: that would be for ever. */
+static bool next_sibling(Dwarf_Die *die) {
+  Dwarf_Off offset = dwarf_dieoffset(die);
+  Dwarf_Die next;
+  if (dwarf_siblingof(die, &next) != 0 || dwarf_dieoffset(&next) <= offset) {
+    return false;
+  }
+  *die = next;
+  return true;
+}
+
+/* Goes down from `die` to the innermost function that covers address; true if there was any. */
+static bool descend(Dwarf_Die *die, uint64_t address, struct chain *chain, int depth) {
+  Dwarf_Die child;
+  if (depth == NESTING_MAX || dwarf_child(die, &child) != 0) {
+    return false;
+  }
+  do {
+    int tag = dwarf_tag(&child);
+    bool function = tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
+    if (tag == DW_TAG_namespace || tag == DW_TAG_module) {
+      if (descend(&child, address, chain, depth + 1)) {
+        return true;
+      }
+    } else if ((function || tag == DW_TAG_lexical_block) && dwarf_haspc(&child, address) > 0) {
+      if (function && chain->count < CHAIN_MAX) {
+        chain->functions[chain->count++] = child;
+      }
+      return descend(&child, address, chain, depth + 1) || function;
     }
-    frames[used++].symbol = symbol_of(&scopes[i]);
-    if (tag == DW_TAG_subprogram) {
+  } while (next_sibling(&child));
+  return false;
+}
+
+/* frames[0] has the line of the address already; every other's line is where it called the one before. */
+static size_t name_frames(Dwarf_Die *unit, struct chain *chain, struct dwarf_frame *frames, size_t max) {
+  size_t used = 0;
+  for (size_t i = chain->count; i > 0 && used < max; i--) {
+    Dwarf_Die *function = &chain->functions[i - 1];
+    frames[used++].symbol = symbol_of(function);
+    if (dwarf_tag(function) == DW_TAG_subprogram) {
       break;
     }
     if (used < max) {
       frames[used] = (struct dwarf_frame){.file = ""};
-      line_of_call(unit, &scopes[i], &frames[used]);
+      line_of_call(unit, function, &frames[used]);
     }
   }
   return used;
@@ -168,14 +210,9 @@ size_t dwarf_scopes_frames(struct dwarf_scopes *scopes, uint64_t address, struct
   }
   frames[0] = (struct dwarf_frame){.file = ""};
   line_of_address(&unit, address, &frames[0]);
-  Dwarf_Die inner = scopes_unit(&unit), *around = NULL, *chain = NULL;
-  size_t used = 0;
-  /* The first call stops at an inlined body's origin; the second follows where the code really is. */
-  if (dwarf_getscopes(&inner, address, &around) > 0) {
-    int count = dwarf_getscopes_die(&around[0], &chain);
-    used = walk_scopes(&inner, chain, count, frames, max);
-  }
-  free(chain);
-  free(around);
+  struct chain chain = {.count = 0};
+  Dwarf_Die inner = scopes_unit(&unit);
+  descend(&inner, address, &chain, 0);
+  size_t used = name_frames(&inner, &chain, frames, max);
   return used > 0 ? used : frames[0].line > 0;
 }

@@ -83,8 +83,8 @@ static Elf *debug_file(struct elf_image *image) {
 Dwarf *elf_image_dwarf(struct elf_image *image) {
   if (!image->sought_dwarf) {
     image->sought_dwarf = true;
-    bool here = elf_debug_file_has_section(image->elf, ".debug_info") ||
-                elf_debug_file_has_section(image->elf, ".zdebug_info");
+    bool here =
+        elf_debug_file_has_section(image->elf, ".debug_info") || elf_debug_file_has_section(image->elf, ".zdebug_info");
     Elf *elf = here ? image->elf : debug_file(image);
     image->dwarf = elf ? dwarf_begin_elf(elf, DWARF_C_READ, NULL) : NULL;
   }

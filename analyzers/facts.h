@@ -124,7 +124,7 @@ struct facts_segment { /* from this event up to the next segment's */
 struct facts_replaceable { /* an eligible block */
   char *op;
   int step;           /* -1: none */
-  bool at_saved_peak; /* held at the moment of its step's saved_bytes */
+  bool listed;        /* one of facts.saved */
   uint64_t bytes, elements;
   uint64_t begin_event;   /* its consumer's forward op has returned: codes would take its place */
   uint64_t release_event; /* its holder lets go: the codes would end */

@@ -163,7 +163,7 @@ const char *op_names_of_frames(struct op_names *names, const uint64_t *frames, s
 }
 
 const char *op_names_of_stack(struct op_names *names, uint32_t stack, size_t *frame_index) {
-  size_t ignored;
+  size_t ignored = SIZE_MAX;
   frame_index = frame_index ? frame_index : &ignored;
   *frame_index = SIZE_MAX;
   if (stack >= names->stacks_count) {
@@ -223,20 +223,25 @@ static bool begins_word(const char *stem, size_t i) {
          (isupper((unsigned char)stem[i - 1]) && islower((unsigned char)stem[i + 1]));
 }
 
-/* The names that title case does not let one tell apart: of "_2d" and "2d", "l1_loss" and "l1loss". */
-static const char *const irregular[][2] = {
-    {"grid_sampler2d", "grid_sampler_2d"}, {"grid_sampler3d", "grid_sampler_3d"}, {"smooth_l1loss", "smooth_l1_loss"}};
+/* "MaxPool2DWithIndices" -> "max_pool2d_with_indices" */
+static void split_words(const char *stem, char *out, size_t n) {
+  size_t used = 0;
+  for (size_t i = 0; stem[i] && used + 3 < n; i++) {
+    if (begins_word(stem, i)) {
+      out[used++] = '_';
+    }
+    out[used++] = (char)tolower((unsigned char)stem[i]);
+  }
+  out[used] = '\0';
+}
 
 static void snake_case(const char *stem, char *out, size_t n) {
+  /* The names that title case does not let one tell apart: of "_2d" and "2d", "l1_loss" and "l1loss". */
+  static const char *const irregular[][2] = {{"grid_sampler2d", "grid_sampler_2d"},
+                                             {"grid_sampler3d", "grid_sampler_3d"},
+                                             {"smooth_l1loss", "smooth_l1_loss"}};
   char plain[2 * NAME_MAX_LENGTH];
-  size_t used = 0;
-  for (size_t i = 0; stem[i] && used + 3 < sizeof plain; i++) {
-    if (begins_word(stem, i)) {
-      plain[used++] = '_';
-    }
-    plain[used++] = (char)tolower((unsigned char)stem[i]);
-  }
-  plain[used] = '\0';
+  split_words(stem, plain, sizeof plain);
   for (size_t i = 0; i < sizeof irregular / sizeof *irregular; i++) {
     if (starts(plain, irregular[i][0])) {
       snprintf(out, n, "%s%s", irregular[i][1], plain + strlen(irregular[i][0]));
@@ -246,32 +251,39 @@ static void snake_case(const char *stem, char *out, size_t n) {
   snprintf(out, n, "%s", plain);
 }
 
+struct words {
+  const char *const *list;
+  size_t count;
+};
+#define WORDS(array) ((struct words){(array), sizeof(array) / sizeof *(array)})
+
+static bool words_have(struct words words, const char *text, size_t length) {
+  for (size_t i = 0; i < words.count; i++) {
+    if (strlen(words.list[i]) == length && strncmp(words.list[i], text, length) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /* First words of the overloads of PyTorch's operators, from both versions' schemas. The second kind occurs in base names,
  * too ("fake_quantize_per_tensor_affine", "scatter_reduce"), and tells an overload only beside the class. */
 static bool overload_word(const char *component, size_t length, bool beside_class) {
   static const char *const sure[] = {
-      "a",     "atol",  "correction", "decimals", "default", "dim",     "dimname", "dims", "dtype",  "eigenvalues",
-      "float", "forward", "int",      "eigvals",  "names",   "other",   "out",     "p",    "output", "padding",
-      "rcond", "self",  "sizes",      "src",      "stable",  "unary",   "value",   "vec",  "values", "x"};
-  static const char *const maybe[] = {
-      "array", "b",      "comp",   "copy", "deprecated", "dx",     "e",       "from", "generator", "grad", "indices",
-      "n",     "no",     "quantized", "reduce", "result", "sign",  "size",    "source", "sparse",  "tensor",
-      "tensors", "to",   "two",    "U",    "using"};
-  const char *const *lists[] = {sure, maybe};
-  size_t counts[] = {sizeof sure / sizeof *sure, sizeof maybe / sizeof *maybe};
-  for (size_t list = 0; list < (beside_class ? 2 : 1); list++) {
-    for (size_t i = 0; i < counts[list]; i++) {
-      if (strlen(lists[list][i]) == length && strncmp(lists[list][i], component, length) == 0) {
-        return true;
-      }
-    }
-  }
-  return length > 0 && isupper((unsigned char)component[0]);
+      "a",     "atol",    "correction", "decimals", "default", "dim",   "dimname", "dims", "dtype",  "eigenvalues",
+      "float", "forward", "int",        "eigvals",  "names",   "other", "out",     "p",    "output", "padding",
+      "rcond", "self",    "sizes",      "src",      "stable",  "unary", "value",   "vec",  "values", "x"};
+  static const char *const maybe[] = {"array",   "b",         "comp", "copy",    "deprecated", "dx",     "e",
+                                      "from",    "generator", "grad", "indices", "n",          "no",     "quantized",
+                                      "reduce",  "result",    "sign", "size",    "source",     "sparse", "tensor",
+                                      "tensors", "to",        "two",  "U",       "using"};
+  return words_have(WORDS(sure), component, length) || (beside_class && words_have(WORDS(maybe), component, length)) ||
+         (length > 0 && isupper((unsigned char)component[0]));
 }
 
 /* Where the overload begins in a raw name without leading '_', no class being known. */
 static size_t overload_at(const char *raw) {
-  for (size_t i = 1; raw[i]; i++) {
+  for (size_t i = 0; raw[i]; i++) {
     if (raw[i] != '_') {
       continue;
     }
@@ -284,25 +296,31 @@ static size_t overload_at(const char *raw) {
   return strlen(raw);
 }
 
-/* How much of the raw name (without leading '_') is the class's own name; 0 if it is another operator's. */
-static size_t class_part(const char *raw, const char *stem) {
-  size_t at = 0, in_stem = 0;
-  while (stem[in_stem]) {
-    if (raw[at] == '_') {
-      at++;
-    } else if (raw[at] && tolower((unsigned char)raw[at]) == tolower((unsigned char)stem[in_stem])) {
-      at++;
-      in_stem++;
-    } else {
+static bool same_letter(char a, char b) {
+  return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* How much of the raw name has the letters of the stem, '_' aside; 0 if it begins otherwise. */
+static size_t same_letters(const char *raw, const char *stem) {
+  size_t at = 0;
+  while (*stem && raw[at]) {
+    if (raw[at] != '_' && !same_letter(raw[at], *stem++)) {
       return 0;
     }
+    at++;
   }
+  return *stem ? 0 : at;
+}
+
+/* How much of the raw name (without leading '_') is the class's own name; 0 if it is another operator's. */
+static size_t class_part(const char *raw, const char *stem) {
+  size_t at = same_letters(raw, stem);
   const char *rest = raw + at;
-  if (*rest && *rest != '_') {
-    return 0;
+  const char *overload = rest + strspn(rest, "_");
+  if (!*overload) {
+    return at;
   }
-  rest += strspn(rest, "_");
-  return !*rest || overload_word(rest, strcspn(rest, "_"), true) ? at : 0;
+  return *rest == '_' && overload_word(overload, strcspn(overload, "_"), true) ? at : 0;
 }
 
 static bool is_custom_name(const char *raw) {
@@ -331,32 +349,21 @@ const char *op_names_canonical(struct op_names *names, const char *raw_name, con
   } else if (is_custom_name(raw)) {
     snake_case(raw, result, sizeof result);
   } else {
-    length = length > 0 ? length : overload_at(raw);
-    while (length > 1 && raw[length - 1] == '_') {
-      length--;
-    }
+    length = length > 0 ? length : overload_at(raw); /* both end before any '_' */
     snprintf(result, sizeof result, "%.*s", (int)(length < NAME_MAX_LENGTH ? length : NAME_MAX_LENGTH), raw);
   }
   return symbols_intern(names->symbols, result);
 }
 
 bool op_is_pointwise(const char *op, bool *saves_result) {
-  static const char *const of_input[] = {"gelu",        "silu",       "mish",       "softplus",   "elu",
-                                         "celu",        "selu",       "hardswish",  "logsigmoid", "log_sigmoid",
-                                         "hardtanh",    "relu6",      "leaky_relu", "hardsigmoid", "hardshrink",
-                                         "softshrink",  "threshold",  "softsign",   "tanhshrink"};
+  static const char *const of_input[] = {"gelu",       "silu",      "mish",       "softplus",    "elu",
+                                         "celu",       "selu",      "hardswish",  "logsigmoid",  "log_sigmoid",
+                                         "hardtanh",   "relu6",     "leaky_relu", "hardsigmoid", "hardshrink",
+                                         "softshrink", "threshold", "softsign",   "tanhshrink"};
   static const char *const of_result[] = {"relu", "tanh", "sigmoid"};
-  const char *const *lists[] = {of_input, of_result};
-  size_t counts[] = {sizeof of_input / sizeof *of_input, sizeof of_result / sizeof *of_result};
-  for (int list = 0; list < 2; list++) {
-    for (size_t i = 0; i < counts[list]; i++) {
-      if (strcmp(op, lists[list][i]) == 0) {
-        if (saves_result) {
-          *saves_result = list == 1;
-        }
-        return true;
-      }
-    }
+  bool result = words_have(WORDS(of_result), op, strlen(op));
+  if (saves_result) {
+    *saves_result = result;
   }
-  return false;
+  return result || words_have(WORDS(of_input), op, strlen(op));
 }

@@ -47,7 +47,7 @@ static size_t collect_changes(const struct facts *facts, struct facts_projection
     changes[count++] = (struct change){block->begin_event, plus(codes, (int64_t)-block->bytes)};
     changes[count++] = (struct change){block->release_event, (int64_t)-(uint64_t)codes};
     changes[count++] = (struct change){block->free_event, bytes};
-    if (block->at_saved_peak && block->step == facts->saved_step) {
+    if (block->listed) {
       out->eligible_bytes += block->bytes;
       out->code_bytes += (uint64_t)codes;
     }

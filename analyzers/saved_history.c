@@ -29,6 +29,17 @@ bool saved_row_counts(const struct saved_row *row) {
   return row->step >= 0 && !row->resident;
 }
 
+bool saved_row_held_at(const struct saved_history *history, const struct saved_row *row, uint64_t event) {
+  for (uint32_t at = row->first_holder; at != SAVED_NONE;) {
+    const struct saved_holder *holder = saved_holder_at(history, at);
+    if (holder->save_event <= event && event < holder->release_event) {
+      return true;
+    }
+    at = holder->next;
+  }
+  return false;
+}
+
 const char *saved_evidence_name(unsigned source) {
   switch (source) {
     case TRACE_SOURCE_PROBE: return "probe";

@@ -73,6 +73,8 @@ static inline struct saved_holder *saved_holder_at(const struct saved_history *h
 
 /* Is this row one of a step's saved activations (and not a parameter's, or an evaluation's)? */
 bool saved_row_counts(const struct saved_row *row);
+/* Had the row a live holder right after this event? */
+bool saved_row_held_at(const struct saved_history *history, const struct saved_row *row, uint64_t event);
 
 const char *saved_evidence_name(unsigned source); /* "probe", ...; static */
 

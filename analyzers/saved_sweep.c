@@ -69,17 +69,6 @@ static void find_maximum(const struct edges *edges, uint64_t from, uint64_t to, 
   maximum->bytes = (uint64_t)most;
 }
 
-static bool held_at(const struct saved_history *history, const struct saved_row *row, uint64_t event) {
-  for (uint32_t at = row->first_holder; at != SAVED_NONE;) {
-    const struct saved_holder *holder = saved_holder_at(history, at);
-    if (holder->save_event <= event && event < holder->release_event) {
-      return true;
-    }
-    at = holder->next;
-  }
-  return false;
-}
-
 static void assign_step(struct holders *holders, int32_t step, uint64_t from, uint64_t to) {
   for (size_t i = 0; i < holders->active_count; i++) {
     struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
@@ -97,7 +86,7 @@ static int list_held(struct holders *holders, int32_t step, struct saved_maximum
   }
   for (size_t i = 0; i < holders->active_count; i++) {
     struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
-    if (!row->resident && held_at(holders->history, row, maximum->event)) {
+    if (!row->resident && saved_row_held_at(holders->history, row, maximum->event)) {
       row->at_saved_peak = row->at_saved_peak || row->step == step;
       maximum->rows[maximum->blocks++] = holders->active[i];
     }

@@ -16,7 +16,7 @@
 #define INLINE_DEPTH 64
 #define RECENT_SLOTS 8192 /* a power of two */
 
-struct file { /* shared by all mappings of one path and build-id */
+struct file {                        /* shared by all mappings of one path and build-id */
   const struct trace_module *module; /* the first one: path and build-id */
   const char *base;
   struct elf_image *image; /* NULL: no such file, or another one by now */
@@ -26,7 +26,7 @@ struct file { /* shared by all mappings of one path and build-id */
 
 struct mapping {
   const struct trace_module *module;
-  uint64_t reach; /* the largest end of this and all mappings before it */
+  uint64_t reach;    /* the largest end of this and all mappings before it */
   struct file *file; /* NULL until first asked for */
 };
 
@@ -226,8 +226,8 @@ static const char *name_in_file(struct symbols *symbols, struct file *file, uint
   if (!file || !file->image) {
     return "";
   }
-  struct elf_symbol *symbol = function ? elf_image_function(file->image, address)
-                                       : elf_image_object(file->image, address);
+  struct elf_symbol *symbol =
+      function ? elf_image_function(file->image, address) : elf_image_object(file->image, address);
   if (symbol && !symbol->name) {
     symbol->name = readable(symbols, symbol->raw, function);
   }

@@ -17,10 +17,11 @@
 struct symbols;
 
 struct symbol_frame {
-  const char *function; /* demangled; "0x7f..." outside any module, "libx.so+0x12ab" where the module has no name for it */
-  const char *file;     /* "" unknown */
-  const char *module;   /* base name of the ELF file, or "" */
-  unsigned line;        /* 0 unknown */
+  const char
+      *function;    /* demangled; "0x7f..." outside any module, "libx.so+0x12ab" where the module has no name for it */
+  const char *file; /* "" unknown */
+  const char *module; /* base name of the ELF file, or "" */
+  unsigned line;      /* 0 unknown */
 };
 
 /* `modules`, as trace_reader_modules gives them, are borrowed and must outlive *out. Opens no file yet. 0, or

@@ -68,7 +68,7 @@ class Bench:
             print("heaptrack: left out" if options.no_heaptrack else "heaptrack: not found, left out")
 
     def trace(self, name):
-        return self.folder / f"{name}.actscope"
+        return self.folder / f"{name}.act"
 
     def heaptrack_file(self, name):
         found = [p for p in self.folder.glob(f"{name}.heaptrack*") if p.is_file()]
@@ -200,9 +200,8 @@ def bench_deep(bench):
 
 
 def events_of(bench, trace):
-    """The reader's own count, from the report."""
-    report = Run([bench.options.actscope, "report", trace, "--format", "json"], bench.environment).output
-    return json.loads(report[report.index("{"):])["run"]["events"]
+    """The reader's own count."""
+    return json.loads(Run([bench.options.actscope, "info", "--json", trace], bench.environment).output)["events"]
 
 
 def recordings(bench):
@@ -314,7 +313,7 @@ def without_torch(options):
 
 
 def remove_recordings(bench):
-    for pattern in ("*.actscope*", "*.heaptrack*", "*.sqlite*"):
+    for pattern in ("*.act", "*.heaptrack*", "*.sqlite*"):
         for path in bench.folder.glob(pattern):
             path.unlink()
 

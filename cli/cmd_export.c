@@ -57,17 +57,20 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 }
 
 static const struct argp_option options[] = {
-  {"format", 'f', "FORMAT", 0, "collapsed: allocation stacks by bytes at the peak, for flame graphs", 0}, {0}};
+    {"format", 'f', "FORMAT", 0, "collapsed: allocation stacks by bytes at the peak, for flame graphs", 0}, {0}};
 static const struct argp_child children[] = {{&output_plain_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-  .options = options, .parser = parse, .args_doc = "RUN", .children = children,
-  .doc = "Writes RUN in the format of another tool.\v"
-         "Collapsed stacks are read by flamegraph.pl, inferno-flamegraph and speedscope:\n"
-         "  actscope export RUN --format collapsed | flamegraph.pl --countname bytes > peak.svg"};
+    .options = options,
+    .parser = parse,
+    .args_doc = "RUN",
+    .children = children,
+    .doc = "Writes RUN in the format of another tool.\v"
+           "Collapsed stacks are read by flamegraph.pl, inferno-flamegraph and speedscope:\n"
+           "  actscope export RUN --format collapsed | flamegraph.pl --countname bytes > peak.svg"};
 
 static int emit(const struct arguments *arguments, const struct facts *facts, struct error *err) {
   struct sink sink;
-  int code = sink_open(&sink, arguments->output.path, SINK_COLOR_NEVER, err);
+  int code = output_open(&sink, &arguments->output, arguments->run, err);
   if (code == 0) {
     arguments->format->emit(&sink, facts);
     code = sink_close(&sink, err);

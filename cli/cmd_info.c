@@ -31,10 +31,12 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 
 static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-  .parser = parse, .args_doc = "RUN", .children = children,
-  .doc = "Tells what the trace or store RUN holds and whether it is whole.\v"
-         "Exit status: 0 readable (even if the process was killed while it was recorded), 2 wrong usage, "
-         "3 missing or damaged."};
+    .parser = parse,
+    .args_doc = "RUN",
+    .children = children,
+    .doc = "Tells what the trace or store RUN holds and whether it is whole.\v"
+           "Exit status: 0 readable (even if the process was killed while it was recorded), 2 wrong usage, "
+           "3 missing or damaged."};
 
 static int run(int argc, char **argv) {
   struct arguments arguments = {0};
@@ -48,7 +50,7 @@ static int run(int argc, char **argv) {
     return command_fail(code, &err);
   }
   status = info.damaged ? EXIT_INPUT : EXIT_DONE;
-  code = sink_open(&sink, arguments.output.path, arguments.output.color, &err);
+  code = output_open(&sink, &arguments.output, arguments.run, &err);
   if (code == 0) {
     (arguments.output.json ? info_json_emit : info_text_emit)(&sink, &info);
     code = sink_close(&sink, &err);

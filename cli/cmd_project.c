@@ -89,15 +89,18 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 }
 
 static const struct argp_option options[] = {
-  {"bits", KEY_BITS, "LIST", 0, "Bits for each element, 1 to 8 (default 1,2,3,4)", 0},
-  {"functions", KEY_FUNCTIONS, "LIST", 0, "Codes for these functions only, e.g. gelu,silu (default: all)", 0},
-  {0}};
+    {"bits", KEY_BITS, "LIST", 0, "Bits for each element, 1 to 8 (default 1,2,3,4)", 0},
+    {"functions", KEY_FUNCTIONS, "LIST", 0, "Codes for these functions only, e.g. gelu,silu (default: all)", 0},
+    {0}};
 static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-  .options = options, .parser = parse, .args_doc = "RUN", .children = children,
-  .doc = "Projects the peak that RUN would have had with codes of few bits in place of what pointwise nonlinearities "
-         "save, by simulating its timeline again.\vRUN is a trace made by `actscope record', or a store made by "
-         "`actscope analyze'."};
+    .options = options,
+    .parser = parse,
+    .args_doc = "RUN",
+    .children = children,
+    .doc = "Projects the peak that RUN would have had with codes of few bits in place of what pointwise nonlinearities "
+           "save, by simulating its timeline again.\vRUN is a trace made by `actscope record', or a store made by "
+           "`actscope analyze'."};
 
 /* Puts the projections that were asked for in place of those that come with the facts. */
 static int project(const struct arguments *arguments, struct facts *facts, struct error *err) {
@@ -120,7 +123,7 @@ static int project(const struct arguments *arguments, struct facts *facts, struc
 
 static int emit(const struct arguments *arguments, const struct facts *facts, struct error *err) {
   struct sink sink;
-  int code = sink_open(&sink, arguments->output.path, arguments->output.color, err);
+  int code = output_open(&sink, &arguments->output, arguments->run, err);
   if (code == 0) {
     (arguments->output.json ? project_json_emit : project_text_emit)(&sink, facts, arguments->functions_text);
     code = sink_close(&sink, err);

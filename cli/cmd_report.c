@@ -68,20 +68,23 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 }
 
 static const struct argp_option options[] = {
-  {"format", 'f', "FORMAT", 0, "text (a page to read) or json (actscope.report/1)", 0},
-  {"top", KEY_TOP, "N", 0, "Show the N largest in each list of a page, 0 = all (default 10)", 0},
-  {0}};
+    {"format", 'f', "FORMAT", 0, "text (a page to read) or json (actscope.report/1)", 0},
+    {"top", KEY_TOP, "N", 0, "Show the N largest in each list of a page, 0 = all (default 10)", 0},
+    {0}};
 static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-  .options = options, .parser = parse, .args_doc = "RUN", .children = children,
-  .doc = "Reports where the memory of RUN went: the peak, what is saved for backward and by which op, and the peak "
-         "that few-bit codes would have given.\vRUN is a trace made by `actscope record', or a store made by "
-         "`actscope analyze'. Exit status: 0 done, 2 wrong usage, 3 bad or damaged input, or output not written."};
+    .options = options,
+    .parser = parse,
+    .args_doc = "RUN",
+    .children = children,
+    .doc = "Reports where the memory of RUN went: the peak, what is saved for backward and by which op, and the peak "
+           "that few-bit codes would have given.\vRUN is a trace made by `actscope record', or a store made by "
+           "`actscope analyze'. Exit status: 0 done, 2 wrong usage, 3 bad or damaged input, or output not written."};
 
 static int emit(const struct arguments *arguments, const struct facts *facts, struct error *err) {
   const struct report_backend *backend = arguments->backend;
   struct sink sink;
-  int code = sink_open(&sink, arguments->output.path, arguments->output.color, err);
+  int code = output_open(&sink, &arguments->output, arguments->run, err);
   if (code < 0) {
     return code;
   }

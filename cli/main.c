@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct command *const commands[] = {&command_record,  &command_info,    &command_analyze,
+static const struct command *const commands[] = {&command_record, &command_info,    &command_analyze,
                                                  &command_report, &command_project, &command_export};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -78,7 +78,8 @@ static int unknown_command(const char *name) {
 static void print_help(FILE *out) {
   fputs("Usage: actscope COMMAND [ARG...]\n"
         "Memory profiler for neural-network training: where the memory goes, how much of\n"
-        "it is activations saved for backward, and what few-bit gradients would save.\n\n", out);
+        "it is activations saved for backward, and what few-bit gradients would save.\n\n",
+        out);
   for (size_t i = 0; i < COMMANDS; i++) {
     fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
   }
@@ -87,7 +88,8 @@ static void print_help(FILE *out) {
         "  actscope report run.act\n\n"
         "`actscope COMMAND --help' tells a command's options, `man actscope' the whole.\n"
         "Exit status: 0 done, 1 a check fell short, 2 wrong usage, 3 bad or damaged input;\n"
-        "`record' passes on the status of the command that it ran.\n", out);
+        "`record' passes on the status of the command that it ran.\n",
+        out);
 }
 
 /* argp takes the name for its messages from argv[0]: "actscope report". */

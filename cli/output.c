@@ -2,6 +2,7 @@
 #include "cli/output.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 enum { KEY_JSON = 0x200, KEY_COLOR };
 
@@ -33,14 +34,28 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
   }
 }
 
-#define OUTPUT_OPTION \
-  {"output", 'o', "PATH", 0, "Write to PATH instead of standard output (\"-\")", 1}
-#define COLOR_OPTION \
-  {"color", KEY_COLOR, "WHEN", OPTION_ARG_OPTIONAL, "Colours and lines: auto (on a terminal), always, never", 2}
+#define OUTPUT_OPTION                                                                                                  \
+  { "output", 'o', "PATH", 0, "Write to PATH instead of standard output (\"-\")", 1 }
+#define COLOR_OPTION                                                                                                   \
+  { "color", KEY_COLOR, "WHEN", OPTION_ARG_OPTIONAL, "Colours and lines: auto (on a terminal), always, never", 2 }
 
 static const struct argp_option options[] = {
-  OUTPUT_OPTION, {"json", KEY_JSON, NULL, 0, "Show the figures as JSON", 1}, COLOR_OPTION, {0}};
+    OUTPUT_OPTION, {"json", KEY_JSON, NULL, 0, "Show the figures as JSON", 1}, COLOR_OPTION, {0}};
 static const struct argp_option plain_options[] = {OUTPUT_OPTION, {0}};
 
 const struct argp output_argp = {.options = options, .parser = parse_option};
 const struct argp output_plain_argp = {.options = plain_options, .parser = parse_option};
+
+int output_check(const char *path, const char *run, struct error *err) {
+  struct stat output, input;
+  if (path && stat(path, &output) == 0 && stat(run, &input) == 0 && output.st_dev == input.st_dev &&
+      output.st_ino == input.st_ino) {
+    return error_set(err, ERROR_USAGE, "%s is the run itself and would be lost; give another name with -o", path);
+  }
+  return 0;
+}
+
+int output_open(struct sink *sink, const struct output *output, const char *run, struct error *err) {
+  int code = output_check(output->path, run, err);
+  return code < 0 ? code : sink_open(sink, output->path, output->color, err);
+}

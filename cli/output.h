@@ -2,6 +2,7 @@
 #ifndef ACTSCOPE_CLI_OUTPUT_H
 #define ACTSCOPE_CLI_OUTPUT_H
 
+#include "common/error.h"
 #include "reports/sink.h"
 
 #include <argp.h>
@@ -16,5 +17,11 @@ struct output {
 /* For commands that have --json, and for those that have not. A parent hands its struct output over as the child's
  * input: `state->child_inputs[0] = &arguments->output` at ARGP_KEY_INIT. */
 extern const struct argp output_argp, output_plain_argp;
+
+/* ERROR_USAGE if path is the run that is read: it would be lost. path may be NULL, and need not exist. */
+int output_check(const char *path, const char *run, struct error *err);
+
+/* Opens the sink that the options ask for, after that check. */
+int output_open(struct sink *sink, const struct output *output, const char *run, struct error *err);
 
 #endif

@@ -36,7 +36,7 @@ static void *resolve_once(void **slot, const char *name, const void *caller) {
   }
   return *slot;
 }
-#define REAL(type, slot, name) ((type)resolve_once((slot), (name), CALLER))
+#define REAL(type, slot, name) (__extension__(type)resolve_once((slot), (name), CALLER))
 
 static bool wanted(void) {
   const struct config *config = recorder_config();

@@ -387,7 +387,8 @@ void recorder_realloc_alloc(struct thread_state *state, const void *block, size_
 void recorder_map(const void *address, size_t size, bool unmap, const void *caller) {
   struct event event;
   struct thread_state *state = recorder_current();
-  if (size < recorder_min_size || !begin_event(&event, state)) {
+  /* Inside an event it is libunwind that maps memory for its caches: ours, not the program's. */
+  if (size < recorder_min_size || !state || state->in_event || !begin_event(&event, state)) {
     return;
   }
   uint32_t stack = capture_stack(state, caller);

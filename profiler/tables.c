@@ -46,8 +46,10 @@ bool tables_init(struct run_file *file) {
   return tables.table != NULL;
 }
 
+__extension__ typedef unsigned __int128 uint128;
+
 static inline uint64_t mix(uint64_t a, uint64_t b) {
-  unsigned __int128 product = (unsigned __int128)a * b;
+  uint128 product = (uint128)a * b;
   return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 

@@ -58,8 +58,11 @@ const char *format_count(char out[static FORMAT_SIZE], uint64_t count) {
 
 /* "3 min 20 s": two units, for what is a minute or more. */
 static const char *format_long_duration(char *out, uint64_t seconds) {
-  static const struct { uint64_t seconds; const char *name, *next; uint64_t next_seconds; } units[] = {
-    {86400, "d", "h", 3600}, {3600, "h", "min", 60}, {60, "min", "s", 1}};
+  static const struct {
+    uint64_t seconds;
+    const char *name, *next;
+    uint64_t next_seconds;
+  } units[] = {{86400, "d", "h", 3600}, {3600, "h", "min", 60}, {60, "min", "s", 1}};
   size_t i = 0;
   while (i < 2 && seconds < units[i].seconds) {
     i++;
@@ -153,14 +156,14 @@ static bool in_ranges(const struct range *ranges, size_t count, int32_t characte
 }
 
 static int character_width(int32_t character) {
-  static const struct range zero[] = {
-    {0x300, 0x36f}, {0x483, 0x489}, {0x591, 0x5bd}, {0x610, 0x61a}, {0x64b, 0x65f}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},
-    {0x200b, 0x200f}, {0x202a, 0x202e}, {0x2060, 0x2064}, {0x20d0, 0x20f0}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f},
-    {0xfeff, 0xfeff}, {0xe0100, 0xe01ef}};
-  static const struct range wide[] = {
-    {0x1100, 0x115f}, {0x2e80, 0x303e}, {0x3041, 0x33ff}, {0x3400, 0x4dbf}, {0x4e00, 0x9fff}, {0xa000, 0xa4cf},
-    {0xac00, 0xd7a3}, {0xf900, 0xfaff}, {0xfe30, 0xfe6f}, {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1f64f},
-    {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
+  static const struct range zero[] = {{0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},    {0x610, 0x61a},
+                                      {0x64b, 0x65f},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},  {0x200b, 0x200f},
+                                      {0x202a, 0x202e}, {0x2060, 0x2064}, {0x20d0, 0x20f0},  {0xfe00, 0xfe0f},
+                                      {0xfe20, 0xfe2f}, {0xfeff, 0xfeff}, {0xe0100, 0xe01ef}};
+  static const struct range wide[] = {{0x1100, 0x115f},   {0x2e80, 0x303e},   {0x3041, 0x33ff},  {0x3400, 0x4dbf},
+                                      {0x4e00, 0x9fff},   {0xa000, 0xa4cf},   {0xac00, 0xd7a3},  {0xf900, 0xfaff},
+                                      {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},  {0x1f300, 0x1f64f},
+                                      {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
   if (character < 0x300) {
     return 1;
   }
@@ -246,8 +249,8 @@ char *format_fit(const char *text, int columns, bool unicode) {
     clean[0] = '\0';
     return clean;
   }
-  if (asprintf(&cut, "%.*s%s%s", (int)head_bytes(clean, (room + 1) / 2), clean, ellipsis,
-               tail_begin(clean, room / 2)) < 0) {
+  if (asprintf(&cut, "%.*s%s%s", (int)head_bytes(clean, (room + 1) / 2), clean, ellipsis, tail_begin(clean, room / 2)) <
+      0) {
     cut = NULL;
   }
   free(clean);

@@ -13,7 +13,7 @@ enum info_kind { INFO_TRACE, INFO_STORE };
 struct info {
   enum info_kind kind;
   char *path, *command, *framework;
-  char *damage; /* what is missing or damaged, "" = nothing */
+  char *damage;                          /* what is missing or damaged, "" = nothing */
   unsigned version_major, version_minor; /* of the trace format; 0.0 for a store */
   int pid, ppid, rank, exit_status;      /* -1 = unknown or none */
   bool complete;                         /* the process was seen to end and nothing is missing */

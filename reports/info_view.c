@@ -4,8 +4,10 @@
 #include "reports/json.h"
 #include "reports/table.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 static void fact(struct sink *sink, const char *label, enum style style, const char *text) {
@@ -18,13 +20,13 @@ static void show_file(struct sink *sink, const struct info *info) {
   char text[256], size[FORMAT_SIZE], version[64] = "store (SQLite)";
   char each[64] = "";
   if (info->kind == INFO_TRACE) {
-    snprintf(version, sizeof version, "trace, format %u.%u, %s", info->version_major, info->version_minor,
-             info->finished ? "finished" : "as left by the process");
+    snprintf(version, sizeof version, "trace format %u.%u, %s", info->version_major, info->version_minor,
+             info->finished ? "finished" : "not finished");
     if (info->events) {
-      snprintf(each, sizeof each, " (%.1f bytes an event)", (double)info->file_bytes / (double)info->events);
+      snprintf(each, sizeof each, ", %.1f bytes an event", (double)info->file_bytes / (double)info->events);
     }
   }
-  snprintf(text, sizeof text, "%s, %s%s", version, format_bytes(size, info->file_bytes), each);
+  snprintf(text, sizeof text, "%s%s; %s", format_bytes(size, info->file_bytes), each, version);
   fact(sink, "file", STYLE_PLAIN, text);
 }
 
@@ -56,28 +58,37 @@ static void show_process(struct sink *sink, const struct info *info) {
   fact(sink, "process", STYLE_PLAIN, text);
 }
 
+static void show_events(struct sink *sink, const struct info *info) {
+  char text[320], all[FORMAT_SIZE], allocations[FORMAT_SIZE], frees[FORMAT_SIZE], saves[FORMAT_SIZE],
+      releases[FORMAT_SIZE];
+  format_count(all, info->events);
+  if (info->kind == INFO_STORE) {
+    fact(sink, "events", STYLE_PLAIN, all);
+    return;
+  }
+  snprintf(text, sizeof text, "%s: %s allocations, %s frees, %s saves, %s releases", all,
+           format_count(allocations, info->allocations), format_count(frees, info->frees),
+           format_count(saves, info->saves), format_count(releases, info->releases));
+  fact(sink, "events", STYLE_PLAIN, text);
+}
+
 static void show_recorded(struct sink *sink, const struct info *info) {
-  char text[256], wall[FORMAT_SIZE], size[FORMAT_SIZE], events[FORMAT_SIZE], threads[FORMAT_SIZE], blocks[96];
+  char text[256], wall[FORMAT_SIZE], size[FORMAT_SIZE], threads[FORMAT_SIZE], blocks[96];
   snprintf(blocks, sizeof blocks, "blocks of %s or more", format_round_bytes(size, info->min_size));
   snprintf(text, sizeof text, "%s, %s thread%s, %s", format_duration(wall, info->wall_ns),
            format_count(threads, info->threads), info->threads == 1 ? "" : "s",
            info->min_size > 1 ? blocks : "every block");
   fact(sink, "recorded", STYLE_PLAIN, text);
-  if (info->kind == INFO_TRACE) {
-    snprintf(text, sizeof text, "%s: %" PRIu64 " allocations, %" PRIu64 " frees, %" PRIu64 " saves, %" PRIu64 " releases",
-             format_count(events, info->events), info->allocations, info->frees, info->saves, info->releases);
-  } else {
-    snprintf(text, sizeof text, "%s", format_count(events, info->events));
-  }
-  fact(sink, "events", STYLE_PLAIN, text);
+  show_events(sink, info);
 }
 
 static void show_tables(struct sink *sink, const struct info *info) {
   char text[160], count[FORMAT_SIZE];
   if (info->kind == INFO_TRACE) {
-    snprintf(text, sizeof text, "%s different, at most %" PRIu64 " frames deep; %" PRIu64 " module%s, %" PRIu64
-             " stream%s", format_count(count, info->stacks), info->stack_depth, info->modules,
-             info->modules == 1 ? "" : "s", info->streams, info->streams == 1 ? "" : "s");
+    snprintf(text, sizeof text,
+             "%s different, at most %" PRIu64 " frames deep; %" PRIu64 " module%s, %" PRIu64 " stream%s",
+             format_count(count, info->stacks), info->stack_depth, info->modules, info->modules == 1 ? "" : "s",
+             info->streams, info->streams == 1 ? "" : "s");
     fact(sink, "stacks", STYLE_PLAIN, text);
   }
   if (info->lost_events) {
@@ -85,6 +96,19 @@ static void show_tables(struct sink *sink, const struct info *info) {
              info->lost_events == 1 ? "" : "s");
     fact(sink, "lost", STYLE_WARN, text);
   }
+}
+
+static void show_next(struct sink *sink, const struct info *info) {
+  char *path = format_command(1, (const char *const *)&info->path), *text = NULL;
+  if (path && asprintf(&text, "actscope report %s", path) >= 0) {
+    sink_print(sink, "\n");
+    paragraph_print(sink, STYLE_DIM, 8, "  next: ", text);
+  } else {
+    sink_fail(sink, ENOMEM);
+    text = NULL;
+  }
+  free(text);
+  free(path);
 }
 
 void info_text_emit(struct sink *sink, const struct info *info) {
@@ -97,8 +121,7 @@ void info_text_emit(struct sink *sink, const struct info *info) {
   show_tables(sink, info);
   show_file(sink, info);
   if (!info->damaged) {
-    sink_print(sink, "\n");
-    paragraph_print(sink, STYLE_DIM, 8, "  next: ", "actscope report RUN, where RUN is the file above");
+    show_next(sink, info);
   }
 }
 

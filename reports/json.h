@@ -16,9 +16,9 @@ json_t *json_begin(const char *schema);
 void json_put_text(json_t *object, const char *key, const char *text); /* NULL is written as "" */
 void json_put_count(json_t *object, const char *key, uint64_t value);  /* beyond INT64_MAX: null, "never" */
 void json_put_integer(json_t *object, const char *key, int64_t value);
-void json_put_known(json_t *object, const char *key, int64_t value);   /* negative: null, "not known" or "none" */
+void json_put_known(json_t *object, const char *key, int64_t value); /* negative: null, "not known" or "none" */
 void json_put_bool(json_t *object, const char *key, bool value);
-void json_put_real(json_t *object, const char *key, double value);     /* what is not finite: null */
+void json_put_real(json_t *object, const char *key, double value); /* what is not finite: null */
 
 /* Writes the document with a line end, and drops the reference. */
 void json_emit(struct sink *sink, json_t *document);

@@ -14,7 +14,8 @@ static void projection_row(struct table *table, const struct facts *facts, const
   snprintf(bits, sizeof bits, "%u", p->bits);
   table_cell(table, bits);
   table_bytes(table, p->peak_bytes);
-  table_cell(table, bar_format(bar, (double)p->peak_bytes / (double)facts->peak.bytes, BAR_COLUMNS, table->sink->unicode));
+  table_cell(table,
+             bar_format(bar, (double)p->peak_bytes / (double)facts->peak.bytes, BAR_COLUMNS, table->sink->unicode));
   table_cell(table, format_signed_bytes(text, p->saving_bytes));
   table_percent(table, (double)p->saving_bytes, (double)facts->peak.bytes);
   table_bytes(table, p->eligible_bytes);
@@ -23,9 +24,10 @@ static void projection_row(struct table *table, const struct facts *facts, const
 
 void project_table_print(struct sink *sink, const struct facts *facts) {
   static const struct table_column columns[] = {
-    {"bits", COLUMN_RIGHT, STYLE_BOLD}, {"peak", COLUMN_RIGHT, STYLE_PLAIN}, {"", COLUMN_LEFT, STYLE_GOOD},
-    {"saving", COLUMN_RIGHT, STYLE_BOLD}, {"", COLUMN_RIGHT, STYLE_PLAIN}, {"replaced", COLUMN_RIGHT, STYLE_PLAIN},
-    {"codes", COLUMN_RIGHT, STYLE_PLAIN}};
+      {"bits", COLUMN_RIGHT, STYLE_BOLD},  {"peak", COLUMN_RIGHT, STYLE_PLAIN},
+      {"", COLUMN_LEFT, STYLE_GOOD},       {"saving", COLUMN_RIGHT, STYLE_BOLD},
+      {"", COLUMN_RIGHT, STYLE_PLAIN},     {"replaced", COLUMN_RIGHT, STYLE_PLAIN},
+      {"codes", COLUMN_RIGHT, STYLE_PLAIN}};
   struct table table;
   char bar[BAR_SIZE];
   table_init(&table, sink, columns, sizeof columns / sizeof *columns);
@@ -46,14 +48,16 @@ static void project_remarks(struct sink *sink, const struct facts *facts, const 
   const struct facts_projection *any = facts->projections;
   if (facts->projections_count && any->eligible_bytes == 0) {
     sink_print(sink, "\n");
-    paragraph_print(sink, STYLE_WARN, 2, "  ", facts->saved_step < 0
-      ? "Nothing to replace: no op was seen saving anything. `actscope report` says why."
-      : functions[0] ? "Nothing to replace: none of these functions is the only holder of a saved activation here."
-                     : "Nothing to replace: no pointwise nonlinearity is the only holder of a saved activation here. "
-                       "`actscope report` lists the reasons.");
+    paragraph_print(
+        sink, STYLE_WARN, 2, "  ",
+        facts->saved_step < 0 ? "Nothing to replace: no op was seen saving anything. `actscope report` says why."
+        : functions[0] ? "Nothing to replace: none of these functions is the only holder of a saved activation here."
+                       : "Nothing to replace: no pointwise nonlinearity is the only holder of a saved activation here. "
+                         "`actscope report` lists the reasons.");
   } else if (facts->projections_count && any->saving_bytes <= 0) {
     sink_print(sink, "\n");
-    paragraph_print(sink, STYLE_WARN, 2, "  ", "The peak does not fall: it lies where the replaced blocks are not "
+    paragraph_print(sink, STYLE_WARN, 2, "  ",
+                    "The peak does not fall: it lies where the replaced blocks are not "
                     "alive, or what lives beside them sets it.");
   }
 }
@@ -62,7 +66,7 @@ void project_text_emit(struct sink *sink, const struct facts *facts, const char 
   style_print(sink, STYLE_BOLD, "Peak with few-bit codes in place of saved activations");
   sink_print(sink, "\n\n");
   if (functions[0]) {
-    paragraph_print(sink, STYLE_DIM, 2, "  ", functions);
+    paragraph_print(sink, STYLE_PLAIN, 2, "  codes only for: ", functions);
     sink_print(sink, "\n");
   }
   project_table_print(sink, facts);

@@ -4,8 +4,8 @@
 #include <string.h>
 
 static const struct report_backend backends[] = {
-  {"text", "a page to read", report_text_emit},
-  {"json", "schema actscope.report/1, for programs", report_json_emit},
+    {"text", "a page to read", report_text_emit},
+    {"json", "schema actscope.report/1, for programs", report_json_emit},
 };
 
 const struct report_backend *report_backends(size_t *count) {

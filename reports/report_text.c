@@ -1,7 +1,7 @@
 /* The report as a page to read: headline, sections, notes. */
+#include "reports/report_text.h"
 #include "reports/format.h"
 #include "reports/report.h"
-#include "reports/report_text.h"
 #include "reports/table.h"
 
 #include <inttypes.h>
@@ -14,8 +14,8 @@ bool report_text_has_evidence(const struct facts *facts) {
 
 void report_text_rest(struct sink *sink, const char *what, size_t count, uint64_t bytes) {
   char line[128], size[FORMAT_SIZE], number[FORMAT_SIZE];
-  snprintf(line, sizeof line, "and %s more %s, %s; --top 0 shows all", format_count(number, count), what,
-           format_bytes(size, bytes));
+  snprintf(line, sizeof line, "and %s more %s%s, %s; --top 0 shows all", format_count(number, count), what,
+           count == 1 ? "" : "s", format_bytes(size, bytes));
   paragraph_print(sink, STYLE_DIM, 2, "  ", line);
 }
 
@@ -61,7 +61,8 @@ static void headline_saving(const struct facts *facts, char *out, size_t size) {
   }
   format_bytes(peak, p->peak_bytes);
   format_bytes(saving, (uint64_t)(p->saving_bytes < 0 ? -p->saving_bytes : p->saving_bytes));
-  format_percent(percent, (double)(p->saving_bytes < 0 ? -p->saving_bytes : p->saving_bytes), (double)facts->peak.bytes);
+  format_percent(percent, (double)(p->saving_bytes < 0 ? -p->saving_bytes : p->saving_bytes),
+                 (double)facts->peak.bytes);
   if (p->saving_bytes == 0) {
     snprintf(out, size, " Few-bit gradients would not lower it.");
   } else {
@@ -125,12 +126,14 @@ static void note_evidence(struct notes *notes, const struct facts *facts) {
     return;
   }
   if (facts->run.framework && facts->run.framework[0]) {
-    note(notes, STYLE_WARN, "No op saved anything that was seen, so what is kept for backward and the projections are "
+    note(notes, STYLE_WARN,
+         "No op saved anything that was seen, so what is kept for backward and the projections are "
          "not known. Was the program trained (backward called), on the CPU, and recorded without --no-probe?");
   } else {
-    note(notes, STYLE_WARN, "No op saved anything that was seen, so what is kept for backward and the projections are "
-         "not known. PyTorch programs are seen by themselves; others say what they keep with the marks of "
-         "<actscope/mark.h>. If this is a launcher, report the trace of the process that trains: RUN.<pid>.");
+    note(notes, STYLE_WARN,
+         "No op saved anything that was seen, so what is kept for backward and the projections are "
+         "not known. Only PyTorch's autograd is seen. If this is a launcher (a shell, torchrun), report the trace of "
+         "the process that trains: RUN.<pid>.");
   }
 }
 
@@ -141,12 +144,15 @@ static void note_figures(struct notes *notes, const struct facts *facts) {
     sum += facts->by_op[i].bytes;
   }
   if (sum > facts->saved_bytes && facts->saved_bytes) {
-    note(notes, STYLE_PLAIN, "A block that several ops hold counts under each of them, so the ops' bytes add up to more "
+    note(notes, STYLE_PLAIN,
+         "A block that several ops hold counts under each of them, so the ops' bytes add up to more "
          "than what is saved; it cannot be replaced by codes.");
   }
   if (facts->run.min_size > 1) {
-    snprintf(text, sizeof text, "Blocks below %s are counted exactly but have no sites of their own; record with "
-             "--min-size 0 to see them.", format_round_bytes(size, facts->run.min_size));
+    snprintf(text, sizeof text,
+             "Blocks below %s are counted exactly but have no sites of their own; record with "
+             "--min-size 0 to see them.",
+             format_round_bytes(size, facts->run.min_size));
     note(notes, STYLE_PLAIN, text);
   }
 }

@@ -139,22 +139,38 @@ static void print_amount(struct sink *sink, int column, uint64_t count, uint64_t
   style_print(sink, STYLE_BOLD, amount);
 }
 
-/* "from addmm, train.py:12 forward", or what of it is known. */
-static void origin_words(const struct facts_saved_block *block, char *out, size_t size) {
-  const char *op = block->op_allocated ? block->op_allocated : "", *site = block->site ? block->site : "";
-  snprintf(out, size, "%s%s%s%s", op[0] ? "from " : "", op, op[0] && site[0] ? ", " : "", site);
+/* Bytes of an element of a type as PyTorch names it: the digits at its end are bits. 0: not known. */
+static uint64_t element_bytes(const char *dtype) {
+  size_t digits = strlen(dtype);
+  while (digits && dtype[digits - 1] >= '0' && dtype[digits - 1] <= '9') {
+    digits--;
+  }
+  return strcmp(dtype, "bool") == 0 ? 1 : strtoull(dtype + digits, NULL, 10) / 8;
+}
+
+/* The elements are told only where they do not follow from bytes and type, as for a view of a larger block. */
+static void type_words(const struct facts_saved_block *block, char *out, size_t size) {
+  const char *dtype = block->dtype && block->dtype[0] ? block->dtype : "unknown type";
+  uint64_t element = element_bytes(dtype);
+  char elements[FORMAT_SIZE];
+  if (element && block->elements * element == block->bytes) {
+    snprintf(out, size, "%s", dtype);
+  } else {
+    snprintf(out, size, "%s x %s", format_count(elements, block->elements), dtype);
+  }
 }
 
 static void print_block(struct sink *sink, const struct group *group) {
   const struct facts_saved_block *block = group->block;
-  char holders[256], elements[FORMAT_SIZE], line[512];
+  char holders[256], type[96], line[512];
+  bool made = block->op_allocated && block->op_allocated[0];
   holders_words(block, holders, sizeof holders);
+  type_words(block, type, sizeof type);
   print_amount(sink, BLOCK_COLUMNS, group->count, block->bytes);
-  snprintf(line, sizeof line, "%s, %s x %s%s", holders, format_count(elements, block->elements),
-           block->dtype && block->dtype[0] ? block->dtype : "?", block->eligible ? "; eligible" : "");
+  snprintf(line, sizeof line, "%s%s%s, %s%s", holders, made ? ", from " : "", made ? block->op_allocated : "", type,
+           block->eligible ? "; eligible" : "");
   print_beside(sink, block->eligible ? STYLE_GOOD : STYLE_PLAIN, BLOCK_COLUMNS, line);
-  origin_words(block, line, sizeof line);
-  print_below(sink, BLOCK_COLUMNS, line);
+  print_below(sink, BLOCK_COLUMNS, block->site);
   print_below(sink, BLOCK_COLUMNS, group->count == 1 ? block->layer : NULL);
 }
 
@@ -182,7 +198,7 @@ void report_text_blocks(struct sink *sink, const struct facts *facts, size_t top
     }
   }
   if (rest_blocks) {
-    report_text_rest(sink, "blocks", rest_blocks, rest);
+    report_text_rest(sink, "block", rest_blocks, rest);
   }
   free(groups);
 }
@@ -197,26 +213,70 @@ static void print_site(struct sink *sink, const struct facts_site *site) {
   print_below(sink, SITE_COLUMNS, site->site);
 }
 
-void report_text_sites(struct sink *sink, const struct facts *facts, size_t top) {
-  size_t shown = 0, hidden = 0;
-  uint64_t rest = 0;
+/* ---- sites ----------------------------------------------------------------------------------------------------- */
+
+/* Sites that differ in frames a reader does not see are one; saved activations are told of above, by block. */
+static int compare_sites(const struct facts_site *a, const struct facts_site *b) {
+  int order = compare_text(a->site, b->site);
+  order = order ? order : compare_text(a->op, b->op);
+  return order ? order : (int)a->category - (int)b->category;
+}
+
+static int site_order(const void *a, const void *b) {
+  const struct facts_site *first = a, *second = b;
+  int order = compare_sites(first, second);
+  return order ? order : first->stack < second->stack ? -1 : first->stack > second->stack;
+}
+
+static int site_bytes_order(const void *a, const void *b) {
+  const struct facts_site *first = a, *second = b;
+  if (first->bytes != second->bytes) {
+    return first->bytes < second->bytes ? 1 : -1;
+  }
+  return compare_sites(first, second);
+}
+
+/* Fills sites (sites_count of them at most), largest first; returns how many. The texts stay the facts'. */
+static size_t group_sites(const struct facts *facts, struct facts_site *sites) {
+  size_t count = 0, groups = 0;
   for (size_t i = 0; i < facts->sites_count; i++) {
-    const struct facts_site *site = &facts->sites[i];
-    if (site->category == CATEGORY_SAVED_ACTIVATION) {
-      continue; /* told of above, by block */
+    if (facts->sites[i].category != CATEGORY_SAVED_ACTIVATION) {
+      sites[count++] = facts->sites[i];
     }
-    if (shown < top) {
-      if (!shown++) {
-        section_print(sink, report_text_has_evidence(facts) ? "Largest other sites at the peak"
-                                                            : "Largest sites at the peak");
-      }
-      print_site(sink, site);
+  }
+  qsort(sites, count, sizeof *sites, site_order);
+  for (size_t i = 0; i < count; i++) {
+    if (groups && compare_sites(&sites[groups - 1], &sites[i]) == 0) {
+      sites[groups - 1].bytes += sites[i].bytes;
+      sites[groups - 1].blocks += sites[i].blocks;
     } else {
-      hidden++;
-      rest += site->bytes;
+      sites[groups++] = sites[i];
     }
   }
-  if (hidden) {
-    report_text_rest(sink, "sites", hidden, rest);
+  qsort(sites, groups, sizeof *sites, site_bytes_order);
+  return groups;
+}
+
+void report_text_sites(struct sink *sink, const struct facts *facts, size_t top) {
+  struct facts_site *sites = calloc(facts->sites_count ? facts->sites_count : 1, sizeof *sites);
+  size_t count = sites ? group_sites(facts, sites) : 0;
+  uint64_t rest = 0;
+  if (!sites) {
+    sink_fail(sink, ENOMEM);
   }
+  if (count) {
+    section_print(sink,
+                  report_text_has_evidence(facts) ? "Largest other sites at the peak" : "Largest sites at the peak");
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (i < top) {
+      print_site(sink, &sites[i]);
+    } else {
+      rest += sites[i].bytes;
+    }
+  }
+  if (count > top) {
+    report_text_rest(sink, "site", count - top, rest);
+  }
+  free(sites);
 }

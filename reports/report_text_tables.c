@@ -20,7 +20,7 @@ static void fact(struct sink *sink, const char *label, const char *text) {
 
 static const char *evidence_words(const char *evidence) {
   static const char *const words[][2] = {
-    {"probe", "the autograd probe"}, {"hooks", "saved_tensors_hooks"}, {"mark", "the program's marks"}};
+      {"probe", "the autograd probe"}, {"hooks", "saved_tensors_hooks"}, {"mark", "the program's marks"}};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     if (strcmp(evidence, words[i][0]) == 0) {
       return words[i][1];
@@ -38,7 +38,8 @@ static void run_framework(struct sink *sink, const struct facts_run *run) {
     }
     return;
   }
-  snprintf(text, sizeof text, "%.120s%s%s", run->framework, evidence ? ", saves seen by " : "", evidence ? evidence : "");
+  snprintf(text, sizeof text, "%.120s%s%s", run->framework, evidence ? ", saves seen by " : "",
+           evidence ? evidence : "");
   fact(sink, "framework", text);
 }
 
@@ -104,8 +105,10 @@ static void category_row(struct table *table, const struct facts *facts, int cat
 }
 
 void report_text_categories(struct sink *sink, const struct facts *facts) {
-  static const struct table_column columns[] = {{"", COLUMN_FLEX, STYLE_PLAIN}, {"", COLUMN_RIGHT, STYLE_PLAIN},
-                                                {"", COLUMN_RIGHT, STYLE_PLAIN}, {"", COLUMN_LEFT, STYLE_ACCENT}};
+  static const struct table_column columns[] = {{"", COLUMN_FLEX, STYLE_PLAIN},
+                                                {"", COLUMN_RIGHT, STYLE_PLAIN},
+                                                {"", COLUMN_RIGHT, STYLE_PLAIN},
+                                                {"", COLUMN_LEFT, STYLE_ACCENT}};
   int order[CATEGORY_COUNT];
   struct table table;
   if (!facts->peak.bytes) {
@@ -146,9 +149,10 @@ static void op_row(struct table *table, const struct facts *facts, const struct 
 
 void report_text_by_op(struct sink *sink, const struct facts *facts, size_t top) {
   static const struct table_column columns[] = {
-    {"op", COLUMN_FLEX, STYLE_BOLD}, {"bytes", COLUMN_RIGHT, STYLE_PLAIN}, {"share", COLUMN_RIGHT, STYLE_PLAIN},
-    {"", COLUMN_LEFT, STYLE_ACCENT}, {"held alone", COLUMN_RIGHT, STYLE_PLAIN}, {"eligible", COLUMN_RIGHT, STYLE_GOOD},
-    {"blocks", COLUMN_RIGHT, STYLE_PLAIN}};
+      {"op", COLUMN_FLEX, STYLE_BOLD},           {"bytes", COLUMN_RIGHT, STYLE_PLAIN},
+      {"share", COLUMN_RIGHT, STYLE_PLAIN},      {"", COLUMN_LEFT, STYLE_ACCENT},
+      {"held alone", COLUMN_RIGHT, STYLE_PLAIN}, {"eligible", COLUMN_RIGHT, STYLE_GOOD},
+      {"blocks", COLUMN_RIGHT, STYLE_PLAIN}};
   struct table table;
   char title[128], bytes[FORMAT_SIZE], blocks[FORMAT_SIZE];
   uint64_t rest = 0;
@@ -169,7 +173,7 @@ void report_text_by_op(struct sink *sink, const struct facts *facts, size_t top)
   }
   table_print(&table);
   if (facts->by_op_count > top) {
-    report_text_rest(sink, "ops", facts->by_op_count - top, rest);
+    report_text_rest(sink, "op", facts->by_op_count - top, rest);
   }
 }
 
@@ -217,26 +221,24 @@ static size_t sum_reasons(const struct facts *facts, struct reason *reasons, siz
   return count;
 }
 
+/* A reason is a sentence: it wraps beside its figures, which a table's column would cut. */
+static void reason_row(struct sink *sink, const struct facts *facts, const struct reason *reason) {
+  char first[160], bytes[FORMAT_SIZE], share[FORMAT_SIZE];
+  snprintf(first, sizeof first, "  %-3s  %10s  %6s  ", reason->eligible ? "yes" : "no",
+           format_bytes(bytes, reason->bytes),
+           format_percent(share, (double)reason->bytes, (double)facts->saved_bytes));
+  paragraph_print(sink, reason->eligible ? STYLE_GOOD : STYLE_PLAIN, format_width(first), first, reason->text);
+}
+
 void report_text_reasons(struct sink *sink, const struct facts *facts) {
-  static const struct table_column columns[] = {
-    {"", COLUMN_LEFT, STYLE_GOOD}, {"bytes", COLUMN_RIGHT, STYLE_PLAIN}, {"share", COLUMN_RIGHT, STYLE_PLAIN},
-    {"blocks", COLUMN_RIGHT, STYLE_PLAIN}, {"why", COLUMN_FLEX, STYLE_PLAIN}};
   struct reason reasons[32];
   size_t count = sum_reasons(facts, reasons, sizeof reasons / sizeof *reasons);
-  struct table table;
-  if (!count) {
-    return;
+  if (count) {
+    section_print(sink, "What codes can replace, and why not the rest");
   }
-  section_print(sink, "What codes can replace, and why not the rest");
-  table_init(&table, sink, columns, sizeof columns / sizeof *columns);
   for (size_t i = 0; i < count; i++) {
-    table_cell(&table, reasons[i].eligible ? "yes" : "no");
-    table_bytes(&table, reasons[i].bytes);
-    table_percent(&table, (double)reasons[i].bytes, (double)facts->saved_bytes);
-    table_count(&table, reasons[i].blocks);
-    table_cell(&table, reasons[i].text);
+    reason_row(sink, facts, &reasons[i]);
   }
-  table_print(&table);
 }
 
 /* ---- steps --------------------------------------------------------------------------------------------------- */
@@ -316,9 +318,10 @@ static void steps_ranges(struct sink *sink, const struct facts *facts) {
 
 void report_text_steps(struct sink *sink, const struct facts *facts) {
   static const struct table_column columns[] = {
-    {"", COLUMN_LEFT, STYLE_PLAIN}, {"step", COLUMN_LEFT, STYLE_BOLD}, {"begins at", COLUMN_RIGHT, STYLE_PLAIN},
-    {"takes", COLUMN_RIGHT, STYLE_PLAIN}, {"peak", COLUMN_RIGHT, STYLE_PLAIN}, {"saved", COLUMN_RIGHT, STYLE_PLAIN},
-    {"blocks", COLUMN_RIGHT, STYLE_PLAIN}};
+      {"", COLUMN_LEFT, STYLE_PLAIN},           {"step", COLUMN_LEFT, STYLE_BOLD},
+      {"begins at", COLUMN_RIGHT, STYLE_PLAIN}, {"takes", COLUMN_RIGHT, STYLE_PLAIN},
+      {"peak", COLUMN_RIGHT, STYLE_PLAIN},      {"saved", COLUMN_RIGHT, STYLE_PLAIN},
+      {"blocks", COLUMN_RIGHT, STYLE_PLAIN}};
   struct table table;
   if (!facts->steps_count) {
     return;

@@ -16,7 +16,7 @@ struct sink {
   char *path, *temporary; /* NULL unless a regular file is being replaced */
   char *memory;           /* of a memory sink, valid after sink_close; the caller frees it */
   size_t memory_size;
-  int failure; /* errno of the first failure, 0 = none */
+  int failure;         /* errno of the first failure, 0 = none */
   bool color, unicode; /* may the emitter use escape sequences, characters beyond ASCII */
   int width;           /* columns a text has */
 };

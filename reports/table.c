@@ -13,8 +13,8 @@ enum { INDENT = 2, GAP = 2, FLEX_MIN = 8 };
 
 static const char *style_begin(const struct sink *sink, enum style style) {
   static const char *const sequences[STYLE_COUNT] = {
-    [STYLE_PLAIN] = "",           [STYLE_BOLD] = "\033[1m",  [STYLE_DIM] = "\033[2m",
-    [STYLE_ACCENT] = "\033[36m",  [STYLE_GOOD] = "\033[32m", [STYLE_WARN] = "\033[33m"};
+      [STYLE_PLAIN] = "",          [STYLE_BOLD] = "\033[1m",  [STYLE_DIM] = "\033[2m",
+      [STYLE_ACCENT] = "\033[36m", [STYLE_GOOD] = "\033[32m", [STYLE_WARN] = "\033[33m"};
   return sink->color ? sequences[style] : "";
 }
 
@@ -85,9 +85,7 @@ const char *bar_format(char out[static BAR_SIZE], double share, int columns, boo
   if (share > 0 && halves < 1) {
     halves = 1;
   }
-  if (halves > 2 * columns) {
-    halves = 2 * columns;
-  }
+  halves = halves < 0 ? 0 : halves > 2 * columns ? 2 * columns : halves;
   for (int i = 0; i < halves / 2; i++) {
     to = stpcpy(to, unicode ? "\xe2\x94\x81" : "="); /* U+2501, a heavy line; its left half is U+2578 */
   }
@@ -197,7 +195,11 @@ static void print_cell(const struct table *table, size_t column, const char *tex
 }
 
 static void print_titles(const struct table *table, const int *widths) {
-  for (size_t c = 0; c < table->columns_count; c++) {
+  size_t last = table->columns_count;
+  while (!table->columns[last - 1].title[0]) { /* has_titles: one is there */
+    last--;
+  }
+  for (size_t c = 0; c < last; c++) {
     sink_print(table->sink, "%*s", c ? GAP : INDENT, "");
     print_cell(table, c, table->columns[c].title, widths[c], STYLE_DIM);
   }

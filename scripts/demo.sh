@@ -57,11 +57,11 @@ PLOT
 # reports RUN_PATH_WITHOUT_SUFFIX: every view of one run, beside it.
 reports() {
   local run=$1
-  quietly "$LOGS/demo.log" "  the store, $run.sqlite" "$ACTSCOPE" analyze "$run.actscope" -o "$run.sqlite"
+  quietly "$LOGS/demo.log" "  the store, $run.sqlite" "$ACTSCOPE" analyze "$run.act" -o "$run.sqlite"
   quietly "$LOGS/demo.log" "  the report, $run.txt" "$ACTSCOPE" report "$run.sqlite" -o "$run.txt"
   quietly "$LOGS/demo.log" "  as JSON, $run.json" "$ACTSCOPE" report "$run.sqlite" --format json -o "$run.json"
   quietly "$LOGS/demo.log" "  stacks for a flame graph, $run.collapsed" \
-    "$ACTSCOPE" export "$run.actscope" --format collapsed -o "$run.collapsed"
+    "$ACTSCOPE" export "$run.act" --format collapsed -o "$run.collapsed"
   if command -v gnuplot >/dev/null && command -v sqlite3 >/dev/null; then
     quietly "$LOGS/demo.log" "  the timeline, $run.png" plot "$run.sqlite" "$run.png" || warn "  no plot"
   else
@@ -74,9 +74,9 @@ record() {
   local run=$DEMO/$1
   shift
   rm -f "$run".*
-  say "actscope record -o $run.actscope -- $*"
+  say "actscope record -o $run.act -- $*"
   quietly "$run.out" "  recording (its output goes to $run.out)" \
-    "$ACTSCOPE" record -o "$run.actscope" -- "$@"
+    "$ACTSCOPE" record -o "$run.act" -- "$@"
   reports "$run"
 }
 
@@ -105,4 +105,4 @@ done
 say ""
 say "Everything is in $DEMO:"
 find "$DEMO" -type f ! -name '*.tsv' -printf '%10s  %f\n' | sort -k 2
-say "Record a program of your own:  $ACTSCOPE record -o my.actscope -- python3 train.py"
+say "Record a program of your own:  $ACTSCOPE record -o my.act -- python3 train.py"

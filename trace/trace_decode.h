@@ -39,10 +39,13 @@ static inline uint64_t trace_take_uv(struct trace_decoder *decoder) {
   return (word & UINT64_C(0x000000000fffffff)) | (word & UINT64_C(0x0fffffff00000000)) >> 4;
 }
 
-/* Takes a zigzag varint, as the two's complement that can be added to an unsigned number. */
-static inline uint64_t trace_take_sv(struct trace_decoder *decoder) {
-  uint64_t value = trace_take_uv(decoder);
+/* A zigzag number as the two's complement that can be added to an unsigned one. */
+static inline uint64_t trace_zigzag(uint64_t value) {
   return (value >> 1) ^ (~(value & 1) + 1);
+}
+
+static inline uint64_t trace_take_sv(struct trace_decoder *decoder) {
+  return trace_zigzag(trace_take_uv(decoder));
 }
 
 /* Takes the length of a long record and returns its end; NULL if that is not within `end`. */

@@ -211,9 +211,12 @@ static const char *packed_problem(const struct trace_chunk *chunk, const uint8_t
   if (chunk->flags & ~TRACE_CHUNK_FLAGS) {
     return "a chunk is packed in a way that this actscope does not know";
   }
-  bool packed = chunk->flags != 0;
+  bool packed = chunk->flags & TRACE_CHUNK_ZSTD;
   if (packed != (chunk->raw_size != 0) || chunk->raw_size > TRACE_CHUNK_MAX) {
     return "a chunk's unpacked size makes no sense";
+  }
+  if (chunk->flags & TRACE_CHUNK_COLUMNS && chunk->kind != TRACE_CHUNK_EVENTS) {
+    return "a chunk of tables has columns";
   }
   return chunk_problem(chunk);
 }

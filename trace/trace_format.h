@@ -75,8 +75,9 @@ enum trace_chunk_offset {
 };
 #define TRACE_CHUNK_MAGIC 0x4b484341u /* "ACHK" */
 #define TRACE_CHUNK_HEADER_SIZE 128
-#define TRACE_CHUNK_ZSTD 1          /* flag: the payload is one zstd frame; only in finished traces */
-#define TRACE_CHUNK_FLAGS TRACE_CHUNK_ZSTD /* all that this version knows; a reader refuses a chunk with others */
+#define TRACE_CHUNK_ZSTD 1    /* flag: the payload is one zstd frame; only in finished traces */
+#define TRACE_CHUNK_COLUMNS 2 /* flag: an events chunk's records stand in columns (see below); only in finished traces */
+#define TRACE_CHUNK_FLAGS 3   /* all that this version knows; a reader refuses a chunk with others */
 #define TRACE_CHUNK_MAX (16u << 20) /* no chunk, packed or not, is larger; a reader refuses one that is */
 #define TRACE_CHUNK_STEP (64u << 10) /* capacities are multiples of this until the trace is finished */
 
@@ -127,6 +128,24 @@ enum trace_phase { TRACE_PHASE_FORWARD = 1, TRACE_PHASE_BACKWARD = 2, TRACE_PHAS
 /* dtype: PyTorch's c10::ScalarType numbers (0 uint8, 1 int8, 2 int16, 3 int32, 4 int64, 5 float16, 6 float32,
  * 7 float64, 8 complex32, 9 complex64, 10 complex128, 11 bool, 15 bfloat16 ...); 255 = unknown. */
 #define TRACE_DTYPE_UNKNOWN 255
+
+/* ---- columns ----------------------------------------------------------------------------------------------------- */
+/* An events chunk with TRACE_CHUNK_COLUMNS holds the same records, field by field, because zstd packs them to a third of
+ * what it makes of rows. Its payload begins with a u32 for each column, its bytes; the columns follow without gaps. */
+enum trace_column {
+  TRACE_COLUMN_TAG,     /* u8: the tag of every record */
+  TRACE_COLUMN_TIME,    /* uv: dt, of every record that has one (tag below 0xc0) */
+  TRACE_COLUMN_ALLOC,   /* uv: of ALLOC and REALLOC_ALLOC: its address is that of the n-th last FREE* record of the chunk,
+                           0 = it stands in the address column */
+  TRACE_COLUMN_FREE,    /* uv: of FREE, FREE_RELEASE, REALLOC_FREE: the same, of the n-th last *ALLOC record */
+  TRACE_COLUMN_ADDRESS, /* sv: da, of MAP, UNMAP and where the columns above have 0 */
+  TRACE_COLUMN_SIZE,    /* uv: size, of ALLOC, REALLOC_ALLOC, MAP, UNMAP */
+  TRACE_COLUMN_STACK,   /* sv: stack minus the largest stack so far in this chunk (0 at its beginning); of records with a
+                           compact tag and a stack */
+  TRACE_COLUMN_REST,    /* SMALL: its four sums; long records: uv:length and what follows their dt, as many bytes */
+  TRACE_COLUMNS,
+};
+#define TRACE_REFERENCE_MAX (1u << 14) /* the largest n in the ALLOC and FREE columns */
 
 /* Limits that a writer keeps and a reader may rely on: beyond them a trace is damaged. They keep sums within 64 bits. */
 #define TRACE_SIZE_MAX (UINT64_C(1) << 56) /* sizes, sums of sizes, numbers of elements */

@@ -71,7 +71,7 @@ static void heap_settle(struct trace_reader *reader) {
 static void heap_drop_top(struct trace_reader *reader) {
   struct trace_stream *top = reader->top;
   reader->unpacked -= top->payload.capacity;
-  trace_payload_fini(&top->payload);
+  trace_stream_release(top);
   reader->heap[0] = reader->heap[--reader->heap_count];
   heap_settle(reader);
 }
@@ -233,7 +233,7 @@ static uint64_t find_end(struct trace_reader *reader) {
     while (!code && last.ready && !trace_stream_take(&last, &event)) {
     }
     end_ns = last.time_ns > end_ns ? last.time_ns : end_ns;
-    trace_payload_fini(&last.payload);
+    trace_stream_release(&last);
   }
   return end_ns;
 }
@@ -277,7 +277,7 @@ void trace_reader_close(struct trace_reader *reader) {
     return;
   }
   for (size_t i = 0; i < reader->streams_count; i++) {
-    trace_payload_fini(&reader->streams[i].payload);
+    trace_stream_release(&reader->streams[i]);
   }
   free(reader->streams);
   free(reader->heap);
@@ -294,13 +294,8 @@ const struct trace_info *trace_reader_info(const struct trace_reader *reader) {
 }
 
 const uint64_t *trace_reader_stack(const struct trace_reader *reader, uint32_t stack, size_t *count) {
-  const struct trace_span *spans = reader->tables.stacks.items;
-  if (stack >= reader->tables.stacks.count || !spans[stack].known) {
-    *count = 0;
-    return NULL;
-  }
-  *count = spans[stack].size;
-  return (const uint64_t *)reader->tables.frames.items + spans[stack].begin;
+  /* The cache changes, what the reader says does not. */
+  return trace_tables_stack((struct trace_tables *)(uintptr_t)&reader->tables, stack, count);
 }
 
 uint32_t trace_reader_stack_limit(const struct trace_reader *reader) {

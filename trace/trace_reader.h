@@ -106,7 +106,8 @@ const struct trace_info *trace_reader_info(const struct trace_reader *reader);
 int trace_reader_next(struct trace_reader *reader, struct trace_event *event, struct error *err);
 void trace_reader_rewind(struct trace_reader *reader); /* the next event is again the first */
 
-/* Return addresses of a stack, innermost first; NULL and *count = 0 if there is no such stack. */
+/* Return addresses of a stack, innermost first; NULL and *count = 0 if there is no such stack. They live as long as the
+ * reader. */
 const uint64_t *trace_reader_stack(const struct trace_reader *reader, uint32_t stack, size_t *count);
 uint32_t trace_reader_stack_limit(const struct trace_reader *reader); /* every stack id is below it */
 

@@ -3,20 +3,25 @@
  * A record is decoded in two halves, so that streams can be merged: peek takes tag and dt, take the rest. */
 #include "trace/trace_stream.h"
 
+#include <stdlib.h>
+
 /* In place of a tag: the pending sums of the chunk header, which count behind its last record. */
 #define TAG_PENDING 0
 
 /* ---- compact records --------------------------------------------------------------------------------------------- */
 
-static inline const char *take_stack(const struct trace_stream *s, struct trace_decoder *in,
-                                     struct trace_event *event) {
-  uint64_t stack = trace_take_uv(in);
+static inline const char *give_stack(const struct trace_stream *s, uint64_t stack, struct trace_event *event) {
   event->stack = (uint32_t)stack;
   if (__builtin_expect(stack >= s->tables->stacks.count, 0) && stack) {
     event->stack = 0;
     return s->tables->lenient ? NULL : "a record names a stack that is not there";
   }
   return NULL;
+}
+
+static inline const char *take_stack(const struct trace_stream *s, struct trace_decoder *in,
+                                     struct trace_event *event) {
+  return give_stack(s, trace_take_uv(in), event);
 }
 
 static inline const char *take_block(struct trace_stream *s, struct trace_decoder *in, struct trace_event *event,
@@ -28,6 +33,31 @@ static inline const char *take_block(struct trace_stream *s, struct trace_decode
     return "a block is larger than is possible";
   }
   return take_stack(s, in, event);
+}
+
+static inline uint64_t columns_address(struct trace_stream *s, uint8_t kind) {
+  struct trace_columns *c = s->columns;
+  if (kind == TRACE_ALLOC) {
+    uint64_t address = trace_columns_address(c, TRACE_COLUMN_ALLOC, &c->frees, s->address);
+    trace_references_add(&c->allocs, address);
+    return address;
+  }
+  if (kind == TRACE_FREE) {
+    uint64_t address = trace_columns_address(c, TRACE_COLUMN_FREE, &c->allocs, s->address);
+    trace_references_add(&c->frees, address);
+    return address;
+  }
+  return s->address + trace_columns_sv(c, TRACE_COLUMN_ADDRESS);
+}
+
+static inline const char *take_columns(struct trace_stream *s, struct trace_event *event, bool sized) {
+  event->address = s->address = columns_address(s, (uint8_t)event->kind);
+  event->size = sized ? trace_columns_uv(s->columns, TRACE_COLUMN_SIZE) : 0;
+  uint64_t stack = trace_columns_stack(s->columns);
+  if (__builtin_expect(s->columns->bad || event->size > TRACE_SIZE_MAX, 0)) {
+    return "a block makes no sense";
+  }
+  return give_stack(s, stack, event);
 }
 
 static const char *sums_problem(const uint64_t sums[4]) {
@@ -149,8 +179,43 @@ static bool is_known(uint8_t tag) {
   return (tag >= TRACE_TAG_ALLOC && tag <= TRACE_TAG_REALLOC_ALLOC) || (tag >= TRACE_TAG_THREAD && tag <= TRACE_TAG_LOST);
 }
 
+/* Finds the end of a long record in a chunk of columns, whose rest column only such records and SMALL use. */
+static bool find_rest(struct trace_stream *s) {
+  if (s->tag < 0x80) {
+    s->record_end = s->end;
+    return true;
+  }
+  struct trace_decoder in = {.at = s->at};
+  s->record_end = trace_take_end(&in, s->end);
+  s->at = in.at;
+  return s->record_end;
+}
+
+static const char *peek_columns(struct trace_stream *s) {
+  for (struct trace_columns *c = s->columns;;) {
+    if (c->column[TRACE_COLUMN_TAG].at >= c->column[TRACE_COLUMN_TAG].end) {
+      peek_end(s);
+      return NULL;
+    }
+    s->tag = *c->column[TRACE_COLUMN_TAG].at++;
+    uint64_t delta = s->tag < TRACE_TAG_STACK ? trace_columns_uv(c, TRACE_COLUMN_TIME) : 0;
+    if (__builtin_expect(c->bad || delta > TRACE_TIME_MAX - s->time_ns || !find_rest(s), 0)) {
+      return "a column is cut off";
+    }
+    s->time_ns += delta;
+    if (__builtin_expect(is_known(s->tag), 1)) {
+      s->ready = true;
+      return NULL;
+    }
+    if (s->tag < 0x80) {
+      return "a record has an unknown tag";
+    }
+    s->at = s->record_end;
+  }
+}
+
 /* Decodes tag and dt of the next record that is known here. */
-static const char *peek(struct trace_stream *s) {
+static const char *peek_rows(struct trace_stream *s) {
   struct trace_decoder in = {.at = s->at};
   for (;;) {
     if (in.at >= s->end) {
@@ -177,6 +242,10 @@ static const char *peek(struct trace_stream *s) {
     }
     in.at = s->record_end;
   }
+}
+
+static inline const char *peek(struct trace_stream *s) {
+  return s->columns ? peek_columns(s) : peek_rows(s);
 }
 
 /* What each compact tag stands for. */
@@ -206,7 +275,7 @@ static const char *take(struct trace_stream *s, struct trace_decoder *in, struct
   event->kind = shape->kind;
   event->in_release = shape->in_release;
   event->realloc = shape->realloc;
-  return take_block(s, in, event, shape->sized);
+  return s->columns ? take_columns(s, event, shape->sized) : take_block(s, in, event, shape->sized);
 }
 
 static const char *take_pending(struct trace_stream *s, struct trace_event *event) {
@@ -239,11 +308,17 @@ const char *trace_stream_take(struct trace_stream *s, struct trace_event *event)
   if (__builtin_expect(problem != NULL, 0)) {
     return problem;
   }
-  s->at = s->tag < 0x80 ? in.at : s->record_end;
+  s->at = s->tag < 0x80 ? in.at : s->record_end; /* in columns, too: a block leaves the rest column alone */
   return peek(s);
 }
 
 /* ---- chunks ------------------------------------------------------------------------------------------------------ */
+
+void trace_stream_release(struct trace_stream *s) {
+  trace_payload_fini(&s->payload);
+  free(s->columns_owned);
+  s->columns_owned = s->columns = NULL;
+}
 
 void trace_stream_rewind(struct trace_stream *s, const struct trace_file *file) {
   s->next = s->first;
@@ -251,7 +326,36 @@ void trace_stream_rewind(struct trace_stream *s, const struct trace_file *file) 
   s->time_ns = file->chunks[s->first].time_ns;
 }
 
+static int begin_columns(struct trace_stream *s, const struct trace_file *file, const char **problem,
+                         struct error *err) {
+  if (!s->columns_owned && !(s->columns_owned = malloc(sizeof *s->columns_owned))) {
+    return error_set(err, ERROR_MEMORY, "%s: out of memory", file->path);
+  }
+  s->columns = s->columns_owned;
+  *problem = trace_columns_begin(s->columns, &s->payload);
+  s->at = s->columns->column[TRACE_COLUMN_REST].at;
+  s->end = s->columns->column[TRACE_COLUMN_REST].end;
+  return 0;
+}
+
 /* A chunk's time base earlier than its predecessor's last record is taken as equal: time never goes back. */
+static int begin_chunk(struct trace_stream *s, const struct trace_file *file, const struct trace_chunk *chunk,
+                       struct error *err) {
+  s->at = s->payload.begin;
+  s->end = s->payload.end;
+  s->columns = NULL;
+  s->address = 0;
+  s->time_ns = chunk->time_ns > s->time_ns ? chunk->time_ns : s->time_ns;
+  s->tid = chunk->tid;
+  memcpy(s->small, chunk->small, sizeof s->small);
+  const char *problem = NULL;
+  int code = chunk->flags & TRACE_CHUNK_COLUMNS ? begin_columns(s, file, &problem, err) : 0;
+  if (!code && !problem) {
+    problem = peek(s);
+  }
+  return problem ? trace_file_damaged(file, chunk->offset, problem, err) : code;
+}
+
 int trace_stream_load(struct trace_stream *s, struct trace_file *file, struct error *err) {
   const struct trace_chunk *chunk = &file->chunks[s->next];
   if (s->next > s->first) {
@@ -262,12 +366,5 @@ int trace_stream_load(struct trace_stream *s, struct trace_file *file, struct er
     return code;
   }
   s->chunk = s->next++;
-  s->at = s->payload.begin;
-  s->end = s->payload.end;
-  s->address = 0;
-  s->time_ns = chunk->time_ns > s->time_ns ? chunk->time_ns : s->time_ns;
-  s->tid = chunk->tid;
-  memcpy(s->small, chunk->small, sizeof s->small);
-  const char *problem = peek(s);
-  return problem ? trace_file_damaged(file, chunk->offset, problem, err) : 0;
+  return begin_chunk(s, file, chunk, err);
 }

@@ -2,6 +2,7 @@
 #ifndef ACTSCOPE_TRACE_STREAM_H
 #define ACTSCOPE_TRACE_STREAM_H
 
+#include "trace/trace_columns.h"
 #include "trace/trace_decode.h"
 #include "trace/trace_file.h"
 #include "trace/trace_reader.h"
@@ -11,10 +12,12 @@
 #include <stdint.h>
 
 struct trace_stream {
-  /* The record that comes next: its tag and time are decoded already, so that streams can be merged by time. */
+  /* The record that comes next: its tag and time are decoded already, so that streams can be merged by time. In a chunk
+   * of columns, at and end are those of the rest column. */
   const uint8_t *at; /* behind its dt */
   const uint8_t *end;
   const uint8_t *record_end; /* of a long record */
+  struct trace_columns *columns; /* NULL: the chunk is one of rows */
   uint64_t time_ns;          /* if nothing is ready: what comes is not earlier */
   uint64_t address;
   uint32_t tid;
@@ -27,8 +30,11 @@ struct trace_stream {
   uint64_t small[4];  /* pending sums of the chunk being read */
   const struct trace_tables *tables;
   struct trace_payload payload;
+  struct trace_columns *columns_owned; /* made when the first such chunk comes */
 };
 
+/* Frees what reading has taken; the stream can be rewound. */
+void trace_stream_release(struct trace_stream *stream);
 void trace_stream_rewind(struct trace_stream *stream, const struct trace_file *file);
 
 /* Loads the next chunk and makes its first record ready, if it has one. */

@@ -8,8 +8,8 @@
 
 const char trace_tables_no_memory[] = "out of memory for the tables";
 
-/* Stacks share frames in the file and do not here: a small damaged file must not grow without limit. */
-#define FRAMES_MAX (UINT64_C(1) << 28)
+/* A frame is known by a u32; and a small damaged file must not grow without limit. */
+#define FRAMES_MAX (UINT64_C(1) << 30)
 
 struct module_change {
   uint64_t time_ns, begin, size, bias;
@@ -52,11 +52,13 @@ static struct trace_span *span_at(struct trace_array *spans, uint64_t id) {
 struct record {
   struct trace_decoder decoder;
   const uint8_t *end;
-  struct trace_span previous; /* the chunk's last stack */
+  size_t previous; /* frames of the chunk's last stack */
+  uint32_t path[TRACE_STACK_DEPTH_MAX]; /* where they are, innermost first */
 };
 
-static bool frames_take(struct record *record, uint64_t *frames, uint64_t count, uint64_t before) {
-  for (uint64_t i = 0; i < count; i++) {
+/* Each new frame's parent is the one taken after it; the last one's is the innermost of those that are shared. */
+static bool frames_take(struct record *record, uint64_t *frames, size_t count, uint64_t before) {
+  for (size_t i = 0; i < count; i++) {
     if (record->decoder.at >= record->end) { /* checked here, since so many fields outrun the padding */
       return false;
     }
@@ -66,32 +68,66 @@ static bool frames_take(struct record *record, uint64_t *frames, uint64_t count,
   return !record->decoder.bad && record->decoder.at <= record->end;
 }
 
+static void frames_link(struct record *record, uint32_t *parents, uint32_t begin, size_t new, size_t shared) {
+  memmove(record->path + new, record->path + record->previous - shared, shared * sizeof *record->path);
+  record->previous = new + shared;
+  for (size_t i = 0; i < new; i++) {
+    record->path[i] = begin + (uint32_t)i;
+  }
+  for (size_t i = 0; i < new; i++) {
+    parents[i] = i + 1 < record->previous ? record->path[i + 1] : 0;
+  }
+}
+
+/* Frame 0 is no frame, so that 0 can mean none. */
+static bool frames_begin(struct trace_tables *tables) {
+  if (tables->frames.count == 0) {
+    uint64_t *frame = array_extend(&tables->frames, 1, sizeof *frame);
+    uint32_t *parent = array_extend(&tables->parents, 1, sizeof *parent);
+    if (!frame || !parent) {
+      return false;
+    }
+    *frame = *parent = 0;
+  }
+  return true;
+}
+
+static const char *frames_add(struct trace_tables *tables, struct record *record, size_t new, size_t shared) {
+  if (!frames_begin(tables)) {
+    return trace_tables_no_memory;
+  }
+  uint64_t before = record->previous ? ((uint64_t *)tables->frames.items)[record->path[0]] : 0;
+  uint32_t begin = (uint32_t)tables->frames.count;
+  uint64_t *frames = array_extend(&tables->frames, new, sizeof *frames);
+  uint32_t *parents = array_extend(&tables->parents, new, sizeof *parents);
+  if (!frames || !parents) {
+    return trace_tables_no_memory;
+  }
+  if (!frames_take(record, frames, new, before)) {
+    return "a stack is cut off";
+  }
+  frames_link(record, parents, begin, new, shared);
+  return NULL;
+}
+
 static const char *stack_add(struct trace_tables *tables, struct record *record) {
   uint64_t id = trace_take_uv(&record->decoder), shared = trace_take_uv(&record->decoder);
   uint64_t new = trace_take_uv(&record->decoder);
   if (record->decoder.bad || record->decoder.at > record->end || id == 0 || id > tables->id_limit) {
     return "a stack has no possible number";
   }
-  if (shared > record->previous.size || new > TRACE_STACK_DEPTH_MAX || shared + new > TRACE_STACK_DEPTH_MAX) {
+  if (shared > record->previous || new > TRACE_STACK_DEPTH_MAX || shared + new > TRACE_STACK_DEPTH_MAX) {
     return "a stack has more frames than is possible";
   }
-  if (tables->frames.count + shared + new > FRAMES_MAX) {
+  if (tables->frames.count + new >= FRAMES_MAX) {
     return "the stacks are too many to load";
   }
-  uint64_t begin = tables->frames.count;
-  uint64_t *frames = array_extend(&tables->frames, (size_t)(shared + new), sizeof *frames);
-  struct trace_span *span = span_at(&tables->stacks, id);
-  if (!frames || !span) {
-    return trace_tables_no_memory;
+  const char *problem = frames_add(tables, record, (size_t)new, (size_t)shared);
+  struct trace_span *span = problem ? NULL : span_at(&tables->stacks, id);
+  if (span) {
+    *span = (struct trace_span){.begin = shared + new ? record->path[0] : 0, .size = (uint32_t)(shared + new), .known = true};
   }
-  /* Asked for only now: making room may have moved the frames. */
-  const uint64_t *previous = (uint64_t *)tables->frames.items + record->previous.begin;
-  if (!frames_take(record, frames, new, record->previous.size ? previous[0] : 0)) {
-    return "a stack is cut off";
-  }
-  memcpy(frames + new, previous + record->previous.size - shared, (size_t)shared * sizeof *frames);
-  *span = record->previous = (struct trace_span){.begin = begin, .size = (uint32_t)(shared + new), .known = true};
-  return NULL;
+  return problem || span ? problem : trace_tables_no_memory;
 }
 
 static const char *string_add(struct trace_tables *tables, struct record *record) {
@@ -166,7 +202,9 @@ static const char *record_add(struct trace_tables *tables, struct record *record
 }
 
 const char *trace_tables_add(struct trace_tables *tables, const struct trace_payload *payload) {
-  struct record record = {.decoder.at = payload->begin};
+  struct record record;
+  record.decoder = (struct trace_decoder){.at = payload->begin};
+  record.previous = 0;
   while (record.decoder.at < payload->end) {
     uint8_t tag = *record.decoder.at++;
     record.end = trace_take_end(&record.decoder, payload->end);
@@ -180,6 +218,36 @@ const char *trace_tables_add(struct trace_tables *tables, const struct trace_pay
     record.decoder.at = record.end;
   }
   return NULL;
+}
+
+/* ---- stacks ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t *stack_make(const struct trace_tables *tables, const struct trace_span *span) {
+  const uint64_t *frames = tables->frames.items;
+  const uint32_t *parents = tables->parents.items;
+  uint64_t *stack = malloc((span->size + UINT64_C(1)) * sizeof *stack);
+  uint32_t at = (uint32_t)span->begin;
+  for (uint32_t i = 0; stack && i < span->size; i++, at = parents[at]) {
+    stack[i] = frames[at];
+  }
+  return stack;
+}
+
+const uint64_t *trace_tables_stack(struct trace_tables *tables, uint64_t id, size_t *count) {
+  const struct trace_span *spans = tables->stacks.items;
+  *count = 0;
+  if (id >= tables->stacks.count || !spans[id].known) {
+    return NULL;
+  }
+  struct trace_stack_cache *cache = &tables->cache;
+  if (!cache->stacks && !(cache->stacks = calloc(tables->stacks.count, sizeof *cache->stacks))) {
+    return NULL;
+  }
+  if (!cache->stacks[id]) {
+    cache->stacks[id] = stack_make(tables, &spans[id]);
+  }
+  *count = cache->stacks[id] ? spans[id].size : 0;
+  return cache->stacks[id];
 }
 
 /* ---- strings ----------------------------------------------------------------------------------------------------- */
@@ -277,8 +345,12 @@ const char *trace_tables_end(struct trace_tables *tables) {
 }
 
 void trace_tables_fini(struct trace_tables *tables) {
-  struct trace_array *arrays[] = {&tables->frames,  &tables->stacks,  &tables->bytes, &tables->strings,
-                                  &tables->modules, &tables->changes, &tables->metas};
+  struct trace_array *arrays[] = {&tables->frames,  &tables->parents, &tables->stacks,  &tables->bytes,
+                                  &tables->strings, &tables->modules, &tables->changes, &tables->metas};
+  for (size_t id = 0; tables->cache.stacks && id < tables->stacks.count; id++) {
+    free(tables->cache.stacks[id]);
+  }
+  free(tables->cache.stacks);
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
     free(arrays[i]->items);
   }

@@ -15,14 +15,23 @@ struct trace_array {
   size_t count, room;
 };
 
+/* The bytes of a string; the frames of a stack from the innermost on. */
 struct trace_span {
-  uint64_t begin; /* index of the first frame, byte */
+  uint64_t begin;
   uint32_t size;
   bool known;
 };
 
+/* Stacks stay a tree, as the file has them: a million stacks of a Python program have 50 frames each, and share all but
+ * a few. What has been asked for is put together once and kept. */
+struct trace_stack_cache {
+  uint64_t **stacks; /* by id */
+};
+
 struct trace_tables {
-  struct trace_array frames;  /* uint64_t, all stacks one behind the other */
+  struct trace_array frames;  /* uint64_t: addresses */
+  struct trace_array parents; /* uint32_t: of each frame the next outer one, 0 = it is the outermost */
+  struct trace_stack_cache cache;
   struct trace_array stacks;  /* struct trace_span, by id */
   struct trace_array bytes;   /* of all strings, each with a NUL behind it */
   struct trace_array strings; /* struct trace_span, by id */
@@ -42,6 +51,8 @@ extern const char trace_tables_no_memory[];
 const char *trace_tables_end(struct trace_tables *tables);
 void trace_tables_fini(struct trace_tables *tables); /* zeroed is fine */
 
+/* NULL and *count = 0 if there is no such stack (or no memory for it). */
+const uint64_t *trace_tables_stack(struct trace_tables *tables, uint64_t id, size_t *count);
 /* NULL if there is no such string. */
 const char *trace_tables_string(const struct trace_tables *tables, uint64_t id, size_t *size);
 /* The value of the last META record with this key, "" if there is none. */

@@ -1,7 +1,7 @@
 /* Symbols of this very test program, whose functions, lines and data objects are known, under faked modules. */
 #include "analyzers/symbols.h"
 
-#include "support/files.h"
+#include "tests/support/files.h"
 
 #include <criterion/criterion.h>
 #include <elfutils/libdwelf.h>
@@ -400,7 +400,8 @@ Test(symbols, short_names) {
       {"ns::Box::operator()(int)", "ns::Box::operator()"},
       {"non-virtual thunk to a::B::~B()", "a::B::~B"},
       {"decltype (f({parm#1})) g<int>(int)", "g<int>"},
-      {"std::__cxx11::basic_string<char>::size[abi:cxx11]() const", "std::__cxx11::basic_string<char>::size[abi:cxx11]"},
+      {"std::__cxx11::basic_string<char>::size[abi:cxx11]() const",
+       "std::__cxx11::basic_string<char>::size[abi:cxx11]"},
       {"void (*get(int))(char)", "void (*get(int))(char)"},
       {"vtable for torch::autograd::Node", "vtable for torch::autograd::Node"},
       {"work.constprop.0", "work"},

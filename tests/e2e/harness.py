@@ -33,7 +33,8 @@ def torch_version(python):
     """"2.13.0", or "" if this interpreter has no PyTorch."""
     code = "import torch; print(torch.__version__.split('+')[0].split('a')[0])"
     try:
-        return subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=120, check=True).stdout.strip()
+        result = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+        return result.stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
 

@@ -1,4 +1,4 @@
-"""Checkpointing: nothing is eligible between forward and backward, yet few-bit saves, as the peak is in a recomputation.
+"""Checkpointing: nothing is eligible between forward and backward, yet few-bit saves: the peak is in a recomputation.
 
 Three segments linear(n, 4n) - gelu - linear(4n, n) on n x n floats, computed again inside backward. A segment keeps its
 input (n x n), gelu's input and gelu's result (4 n x n each).

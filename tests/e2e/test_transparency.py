@@ -45,8 +45,8 @@ class Transparency(harness.TestCase):
                 "signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
                 "print('ready', flush=True)\ntime.sleep(30)")
         trace = self.path("signal.actscope")
-        with subprocess.Popen([harness.ACTSCOPE, "record", "--quiet", "-o", trace, "--", "/usr/bin/python3", "-c", code],
-                              stdout=subprocess.PIPE, text=True, env=harness.environment()) as process:
+        command = [harness.ACTSCOPE, "record", "--quiet", "-o", trace, "--", "/usr/bin/python3", "-c", code]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=harness.environment()) as process:
             self.assertEqual(process.stdout.readline(), "ready\n")
             process.send_signal(signal.SIGTERM)
             self.assertEqual(process.wait(timeout=20), 5)

@@ -1,6 +1,6 @@
 """What autograd really keeps: a walk over the graph between forward and backward, independent of actscope.
 
-Keeps no tensor alive: a Truth holds numbers and names only, and each walk drops what it has looked at before it returns.
+Keeps no tensor alive: a Truth holds numbers and names only, and a walk drops what it has looked at before it returns.
 """
 import functools
 import json

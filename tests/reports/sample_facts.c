@@ -31,26 +31,53 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-  {"float32", "addmm", "only the input of gelu", {"gelu"}, 24 * MIB, 6 * MIB, true, 1},
-  {"float32", "gelu", "held by an op that is no pointwise nonlinearity", {"addmm"}, 24 * MIB, 6 * MIB, false, 2},
-  {"float32", "_softmax", "held by 2 ops", {"_softmax", "bmm"}, 18 * MIB, 18 * MIB / 4, false, 3},
-  {"float32", "native_dropout", "held by an op that is no pointwise nonlinearity", {"mul"}, 6 * MIB, 6 * MIB / 4,
-   false, 4},
-  {"float32", "native_layer_norm", "held by 3 ops", {"addmm", "addmm", "native_layer_norm"}, 6 * MIB, 6 * MIB / 4,
-   false, 5},
+    {"float32", "addmm", "its only holder is a pointwise nonlinearity", {"gelu"}, 24 * MIB, 6 * MIB, true, 1},
+    {"float32", "gelu", "its holder is not a pointwise nonlinearity", {"addmm"}, 24 * MIB, 6 * MIB, false, 2},
+    {"float32",
+     "softmax",
+     "held more than once: codes would only come on top",
+     {"softmax", "bmm"},
+     18 * MIB,
+     18 * MIB / 4,
+     false,
+     3},
+    {"float32",
+     "native_dropout",
+     "its holder is not a pointwise nonlinearity",
+     {"mul"},
+     6 * MIB,
+     6 * MIB / 4,
+     false,
+     4},
+    {"float32",
+     "native_layer_norm",
+     "held more than once: codes would only come on top",
+     {"addmm", "addmm", "native_layer_norm"},
+     6 * MIB,
+     6 * MIB / 4,
+     false,
+     5},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static const char *const sites[] = {
-  "libtorch_cpu.so at::_ops::addmm::call", "libtorch_cpu.so at::_ops::gelu::call",
-  "libtorch_cpu.so at::_ops::_softmax::call", "libtorch_cpu.so at::_ops::native_dropout::call",
-  "libtorch_cpu.so torch::autograd::VariableType::(anonymous namespace)::native_layer_norm"};
+    "libtorch_cpu.so at::_ops::addmm::call", "libtorch_cpu.so at::_ops::gelu::call",
+    "libtorch_cpu.so at::_ops::_softmax::call", "libtorch_cpu.so at::_ops::native_dropout::call",
+    "libtorch_cpu.so torch::autograd::VariableType::(anonymous namespace)::native_layer_norm"};
 
 static void add_run(struct facts_run *run) {
   *run = (struct facts_run){.command = keep("python3 train_gpt.py --text '/usr/share/common-licenses/GPL-3' --steps 6"),
-                            .pid = 4711, .rank = -1, .exit_status = 0, .complete = true, .damage = keep(""),
-                            .wall_ns = 42300 * MS, .start_unix_ns = 1700000000u * (uint64_t)1000000000,
-                            .events = 1234567, .threads = 3, .min_size = 4096, .framework = keep("pytorch 1.13.0"),
+                            .pid = 4711,
+                            .rank = -1,
+                            .exit_status = 0,
+                            .complete = true,
+                            .damage = keep(""),
+                            .wall_ns = 42300 * MS,
+                            .start_unix_ns = 1700000000u * (uint64_t)1000000000,
+                            .events = 1234567,
+                            .threads = 3,
+                            .min_size = 4096,
+                            .framework = keep("pytorch 1.13.0"),
                             .evidence = keep("probe")};
 }
 
@@ -59,10 +86,15 @@ static void add_steps(struct facts *facts) {
   facts->steps = calloc(facts->steps_count, sizeof *facts->steps);
   for (unsigned i = 0; i < facts->steps_count; i++) {
     uint64_t begin = 3200 * MS + i * 6400 * MS;
-    facts->steps[i] = (struct facts_step){.index = i, .begin_ns = begin, .backward_ns = begin + 2000 * MS,
-      .backward_end_ns = begin + 5600 * MS, .end_ns = begin + 6400 * MS,
-      .peak_bytes = i == 0 ? 440 * MIB : 480 * MIB + i * KIB, .saved_bytes = 312 * MIB - (i == 3 ? 0 : 5000),
-      .saved_blocks = LAYERS * KINDS, .complete = true};
+    facts->steps[i] = (struct facts_step){.index = i,
+                                          .begin_ns = begin,
+                                          .backward_ns = begin + 2000 * MS,
+                                          .backward_end_ns = begin + 5600 * MS,
+                                          .end_ns = begin + 6400 * MS,
+                                          .peak_bytes = i == 0 ? 440 * MIB : 480 * MIB + i * KIB,
+                                          .saved_bytes = 312 * MIB - (i == 3 ? 0 : 5000),
+                                          .saved_blocks = LAYERS * KINDS,
+                                          .complete = true};
   }
 }
 
@@ -70,10 +102,19 @@ static void add_block(struct facts_saved_block *block, const struct kind *kind, 
   uint64_t save = 22500 * MS + layer * 400 * MS;
   char name[32] = "blocks.0.mlp";
   name[7] = (char)('0' + layer);
-  *block = (struct facts_saved_block){.bytes = kind->bytes, .elements = kind->elements, .alloc_ns = save - MS,
-    .free_ns = save + 3000 * MS, .dtype = kind->dtype, .op_allocated = keep(kind->op_allocated),
-    .op = keep(kind->holders[0]), .layer = keep(name), .site = keep(sites[kind->stack - 1]),
-    .evidence = "probe", .reason = kind->reason, .eligible = kind->eligible, .stack = kind->stack};
+  *block = (struct facts_saved_block){.bytes = kind->bytes,
+                                      .elements = kind->elements,
+                                      .alloc_ns = save - MS,
+                                      .free_ns = save + 3000 * MS,
+                                      .dtype = kind->dtype,
+                                      .op_allocated = keep(kind->op_allocated),
+                                      .op = keep(kind->holders[0]),
+                                      .layer = keep(name),
+                                      .site = keep(sites[kind->stack - 1]),
+                                      .evidence = "probe",
+                                      .reason = kind->reason,
+                                      .eligible = kind->eligible,
+                                      .stack = kind->stack};
   block->holders = calloc(3, sizeof *block->holders);
   for (size_t i = 0; i < 3 && kind->holders[i]; i++) {
     /* The very last release was never seen. */
@@ -95,18 +136,22 @@ static void add_saved(struct facts *facts) {
 }
 
 static void add_ops(struct facts *facts) {
-  static const struct { const char *op; uint64_t bytes, exclusive, blocks, eligible; } ops[] = {
-    {"addmm", LAYERS * 30 * MIB, LAYERS * 24 * MIB, 2 * LAYERS, 0},
-    {"gelu", LAYERS * 24 * MIB, LAYERS * 24 * MIB, LAYERS, LAYERS * 24 * MIB},
-    {"_softmax", LAYERS * 18 * MIB, 0, LAYERS, 0},
-    {"bmm", LAYERS * 18 * MIB, 0, LAYERS, 0},
-    {"mul", LAYERS * 6 * MIB, LAYERS * 6 * MIB, LAYERS, 0},
-    {"native_layer_norm", LAYERS * 6 * MIB, 0, LAYERS, 0},
+  static const struct {
+    const char *op;
+    uint64_t bytes, exclusive, blocks, eligible;
+  } ops[] = {
+      {"addmm", LAYERS * 30 * MIB, LAYERS * 24 * MIB, 2 * LAYERS, 0},
+      {"gelu", LAYERS * 24 * MIB, LAYERS * 24 * MIB, LAYERS, LAYERS * 24 * MIB},
+      {"softmax", LAYERS * 18 * MIB, 0, LAYERS, 0},
+      {"bmm", LAYERS * 18 * MIB, 0, LAYERS, 0},
+      {"mul", LAYERS * 6 * MIB, LAYERS * 6 * MIB, LAYERS, 0},
+      {"native_layer_norm", LAYERS * 6 * MIB, 0, LAYERS, 0},
   };
   facts->by_op_count = sizeof ops / sizeof *ops;
   facts->by_op = calloc(facts->by_op_count, sizeof *facts->by_op);
   for (size_t i = 0; i < facts->by_op_count; i++) {
-    facts->by_op[i] = (struct facts_op){keep(ops[i].op), ops[i].bytes, ops[i].exclusive, ops[i].blocks, ops[i].eligible};
+    facts->by_op[i] =
+        (struct facts_op){keep(ops[i].op), ops[i].bytes, ops[i].exclusive, ops[i].blocks, ops[i].eligible};
   }
 }
 
@@ -115,9 +160,13 @@ static void add_projections(struct facts *facts) {
   facts->projections = calloc(4, sizeof *facts->projections);
   for (unsigned bits = 1; bits <= 4; bits++) {
     uint64_t codes = LAYERS * 6 * MIB * bits / 8, saving = LAYERS * 24 * MIB - codes;
-    facts->projections[bits - 1] = (struct facts_projection){.bits = bits, .peak_bytes = facts->peak.bytes - saving,
-      .saving_bytes = (int64_t)saving, .saving_percent = 100.0 * (double)saving / (double)facts->peak.bytes,
-      .eligible_bytes = LAYERS * 24 * MIB, .code_bytes = codes};
+    facts->projections[bits - 1] =
+        (struct facts_projection){.bits = bits,
+                                  .peak_bytes = facts->peak.bytes - saving,
+                                  .saving_bytes = (int64_t)saving,
+                                  .saving_percent = 100.0 * (double)saving / (double)facts->peak.bytes,
+                                  .eligible_bytes = LAYERS * 24 * MIB,
+                                  .code_bytes = codes};
   }
 }
 
@@ -129,26 +178,28 @@ static struct facts_site site(uint32_t stack, uint64_t bytes, uint64_t blocks, c
 static void add_sites(struct facts *facts) {
   facts->sites = calloc(8, sizeof *facts->sites);
   facts->sites[0] = site(2, 96 * MIB, 4, sites[1], "gelu", CATEGORY_SAVED_ACTIVATION);
-  facts->sites[1] = site(6, 80 * MIB, 50, "libtorch_cpu.so at::_ops::empty_memory_format::call", "empty", CATEGORY_OTHER);
-  facts->sites[2] = site(7, 20 * MIB, 1, "train_gpt.py:31 \xc3\xbc" "bersicht \xe6\xbc\xa2\xe5\xad\x97", "",
-                         CATEGORY_OTHER);
+  facts->sites[1] =
+      site(6, 80 * MIB, 50, "libtorch_cpu.so at::_ops::empty_memory_format::call", "empty", CATEGORY_OTHER);
+  facts->sites[2] = site(7, 20 * MIB, 1,
+                         "train_gpt.py:31 \xc3\xbc"
+                         "bersicht \xe6\xbc\xa2\xe5\xad\x97",
+                         "", CATEGORY_OTHER);
   facts->sites_count = 3;
 }
 
 static void add_stacks(struct facts *facts) {
-  static const char *const functions[][3] = {
-    {"at::native::gelu(at::Tensor const&; x)", "at::_ops::gelu::call", "main"},
-    {"c10::alloc_cpu", "at::_ops::empty_memory_format::call", "main"},
-    {"PyObject_Malloc", "0x7f31deadbeef", "main"}};
+  static const char *const functions[][3] = {{"at::native::gelu(at::Tensor const&; x)", "at::_ops::gelu::call", "main"},
+                                             {"c10::alloc_cpu", "at::_ops::empty_memory_format::call", "main"},
+                                             {"PyObject_Malloc", "0x7f31deadbeef", "main"}};
   static const uint32_t ids[] = {2, 6, 7};
   facts->stacks_count = 3;
   facts->stacks = calloc(3, sizeof *facts->stacks);
   for (size_t s = 0; s < 3; s++) {
-    facts->stacks[s] = (struct facts_stack){.stack = ids[s], .frames = calloc(3, sizeof(struct facts_frame)),
-                                            .frames_count = 3};
+    facts->stacks[s] =
+        (struct facts_stack){.stack = ids[s], .frames = calloc(3, sizeof(struct facts_frame)), .frames_count = 3};
     for (size_t f = 0; f < 3; f++) {
-      facts->stacks[s].frames[f] = (struct facts_frame){keep(functions[s][f]), keep(""),
-                                                        keep(f == 2 ? "python3.11" : "libtorch_cpu.so"), 0};
+      facts->stacks[s].frames[f] =
+          (struct facts_frame){keep(functions[s][f]), keep(""), keep(f == 2 ? "python3.11" : "libtorch_cpu.so"), 0};
     }
   }
 }
@@ -170,9 +221,18 @@ void sample_facts_gpt(struct facts *facts) {
 
 void sample_facts_plain(struct facts *facts) {
   begin(facts);
-  facts->run = (struct facts_run){.command = keep("./train \xff\xfe" "data\033[31m"), .pid = 12, .rank = 1, .exit_status = 137,
-    .damage = keep("it ends within a chunk"), .wall_ns = 1500 * MS, .events = 1, .threads = 1, .lost_events = 2,
-    .framework = keep(""), .evidence = keep("none")};
+  facts->run = (struct facts_run){.command = keep("./train \xff\xfe"
+                                                  "data\033[31m"),
+                                  .pid = 12,
+                                  .rank = 1,
+                                  .exit_status = 137,
+                                  .damage = keep("it ends within a chunk"),
+                                  .wall_ns = 1500 * MS,
+                                  .events = 1,
+                                  .threads = 1,
+                                  .lost_events = 2,
+                                  .framework = keep(""),
+                                  .evidence = keep("none")};
   facts->saved_step = -1;
   facts->peak = (struct facts_peak){1000, 5 * MS, -1, PHASE_OUTSIDE};
   facts->categories[CATEGORY_OTHER] = 1000;

@@ -7,6 +7,7 @@
 
 /* The caller ends them with facts_fini. */
 void sample_facts_gpt(struct facts *facts);
-void sample_facts_plain(struct facts *facts); /* a C program: no op was seen, the trace was cut off, odd bytes in names */
+void sample_facts_plain(
+    struct facts *facts); /* a C program: no op was seen, the trace was cut off, odd bytes in names */
 
 #endif

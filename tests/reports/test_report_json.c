@@ -1,6 +1,6 @@
 /* The contract actscope.report/1: every key, its type, and the sums that hold between figures. */
-#include "reports/report.h"
 #include "reports/project.h"
+#include "reports/report.h"
 #include "tests/reports/golden.h"
 #include "tests/reports/sample_facts.h"
 
@@ -44,9 +44,9 @@ static void expect_keys(const json_t *object, const char *keys) {
     value = json_object_get(object, key);
     cr_expect_not_null(value, "%s is missing", key);
     cr_expect((*type == 's' && json_is_string(value)) || (*type == 'i' && json_is_integer(value)) ||
-                (*type == 'n' && (json_is_integer(value) || json_is_null(value))) ||
-                (*type == 'r' && json_is_number(value)) || (*type == 'b' && json_is_boolean(value)) ||
-                (*type == 'o' && json_is_object(value)) || (*type == 'a' && json_is_array(value)),
+                  (*type == 'n' && (json_is_integer(value) || json_is_null(value))) ||
+                  (*type == 'r' && json_is_number(value)) || (*type == 'b' && json_is_boolean(value)) ||
+                  (*type == 'o' && json_is_object(value)) || (*type == 'a' && json_is_array(value)),
               "%s is not of type %s", key, type);
     count++;
   }
@@ -58,7 +58,7 @@ static void expect_each(const json_t *array, const char *keys) {
   size_t i;
   json_t *element;
   cr_assert(json_is_array(array));
-  json_array_foreach (array, i, element) {
+  json_array_foreach(array, i, element) {
     expect_keys(element, keys);
   }
 }
@@ -84,7 +84,7 @@ static void expect_contract(void) {
   expect_each(at("saved", "by_op"), "op:s bytes:i exclusive_bytes:i blocks:i eligible_bytes:i");
   expect_each(at("saved", "list"), "bytes:i elements:i dtype:s op_allocated:s holders:a eligible:b reason:s layer:s "
                                    "site:s evidence:s");
-  json_array_foreach (at("saved", "list"), i, block) {
+  json_array_foreach(at("saved", "list"), i, block) {
     expect_each(json_object_get(block, "holders"), "op:s save_ns:i release_ns:n");
   }
   expect_each(json_object_get(root, "projection"),
@@ -95,7 +95,7 @@ static json_int_t sum_of(const json_t *array, const char *key) {
   json_int_t sum = 0;
   size_t i;
   json_t *element;
-  json_array_foreach (array, i, element) {
+  json_array_foreach(array, i, element) {
     sum += json_integer_value(json_object_get(element, key));
   }
   return sum;
@@ -114,7 +114,8 @@ Test(report_json, contract_of_a_plain_run) {
   expect_contract();
   cr_expect(json_is_null(at("peak", "step")) && json_is_null(at("saved", "step")));
   cr_expect_eq(json_integer_value(at("run", "rank")), 1);
-  cr_expect_str_eq(json_string_value(at("run", "command")), "./train \xef\xbf\xbd\xef\xbf\xbd" "data\033[31m");
+  cr_expect_str_eq(json_string_value(at("run", "command")), "./train \xef\xbf\xbd\xef\xbf\xbd"
+                                                            "data\033[31m");
 }
 
 Test(report_json, sums_hold) {
@@ -122,7 +123,7 @@ Test(report_json, sums_hold) {
   json_t *value;
   json_int_t categories = 0;
   load(sample_facts_gpt);
-  json_object_foreach (json_object_get(root, "categories_at_peak"), name, value) {
+  json_object_foreach(json_object_get(root, "categories_at_peak"), name, value) {
     categories += json_integer_value(value);
   }
   cr_expect_eq(categories, json_integer_value(at("peak", "bytes")));
@@ -135,13 +136,13 @@ Test(report_json, ops_agree_with_the_list) {
   size_t i, j;
   json_t *op, *block;
   load(sample_facts_gpt);
-  json_array_foreach (at("saved", "by_op"), i, op) {
+  json_array_foreach(at("saved", "by_op"), i, op) {
     const char *name = json_string_value(json_object_get(op, "op"));
     json_int_t bytes = 0, exclusive = 0;
-    json_array_foreach (at("saved", "list"), j, block) {
+    json_array_foreach(at("saved", "list"), j, block) {
       json_t *holders = json_object_get(block, "holders"), *holder;
       size_t k, held = 0;
-      json_array_foreach (holders, k, holder) {
+      json_array_foreach(holders, k, holder) {
         held += strcmp(json_string_value(json_object_get(holder, "op")), name) == 0;
       }
       bytes += held ? json_integer_value(json_object_get(block, "bytes")) : 0;

@@ -22,19 +22,21 @@ static void expect_text(const char *text) {
 TestSuite(table, .init = set_up);
 
 static const struct table_column columns[] = {
-  {"name", COLUMN_FLEX, STYLE_BOLD}, {"bytes", COLUMN_RIGHT, STYLE_PLAIN}, {"", COLUMN_LEFT, STYLE_PLAIN}};
+    {"name", COLUMN_FLEX, STYLE_BOLD}, {"bytes", COLUMN_RIGHT, STYLE_PLAIN}, {"", COLUMN_LEFT, STYLE_PLAIN}};
 
 Test(table, aligns_by_columns_not_bytes) {
   struct table table;
   table_init(&table, &sink, columns, 3);
-  table_cell(&table, "\xc3\xbc" "ber");
+  table_cell(&table, "\xc3\xbc"
+                     "ber");
   table_bytes(&table, 1024);
   table_cell(&table, "x");
   table_cell(&table, "\xe6\xbc\xa2");
   table_bytes(&table, 10);
   table_cell(&table, "");
   table_print(&table);
-  expect_text("  name    bytes   \n  \xc3\xbc" "ber  1.0 KiB  x\n  \xe6\xbc\xa2       10 B\n");
+  expect_text("  name    bytes\n  \xc3\xbc"
+              "ber  1.0 KiB  x\n  \xe6\xbc\xa2       10 B\n");
 }
 
 Test(table, cuts_the_flexible_column) {
@@ -45,7 +47,7 @@ Test(table, cuts_the_flexible_column) {
   table_bytes(&table, 1024);
   table_cell(&table, "x");
   table_print(&table);
-  expect_text("  name               bytes   \n  torch:...apply  1.0 KiB  x\n" + 0);
+  expect_text("  name                bytes\n  torch::...:apply  1.0 KiB  x\n");
 }
 
 Test(table, colours_do_not_shift_columns) {
@@ -55,7 +57,7 @@ Test(table, colours_do_not_shift_columns) {
   table_cell(&table, "a\033[31m");
   table_count(&table, 1234);
   table_print(&table);
-  expect_text("  \033[2mname\033[0m     \033[2mbytes\033[0m\n  \033[1ma\xef\xbf\xbd[31m\033[0m  1,234\n");
+  expect_text("  \033[2mname\033[0m    \033[2mbytes\033[0m\n  \033[1ma\xef\xbf\xbd[31m\033[0m  1,234\n");
 }
 
 Test(table, paragraph_wraps_at_words) {
@@ -73,8 +75,12 @@ Test(table, bars) {
   static const struct {
     double share;
     const char *plain, *lines;
-  } cases[] = {{0, "", ""}, {0.001, "-", "\xe2\x95\xb8"}, {0.5, "==", "\xe2\x94\x81\xe2\x94\x81"},
-               {0.6, "==-", "\xe2\x94\x81\xe2\x94\x81\xe2\x95\xb8"}, {1, "====", NULL}, {7, "====", NULL},
+  } cases[] = {{0, "", ""},
+               {0.001, "-", "\xe2\x95\xb8"},
+               {0.5, "==", "\xe2\x94\x81\xe2\x94\x81"},
+               {0.6, "==-", "\xe2\x94\x81\xe2\x94\x81\xe2\x95\xb8"},
+               {1, "====", NULL},
+               {7, "====", NULL},
                {-1, "", ""}};
   char out[BAR_SIZE];
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -1,0 +1,35 @@
+/* The parts of an analysis under way: fed by analyze.c, turned into facts by assemble.c. Private to this room. */
+#ifndef ACTSCOPE_ANALYZERS_ANALYSIS_H
+#define ACTSCOPE_ANALYZERS_ANALYSIS_H
+
+#include "analyzers/blocks.h"
+#include "analyzers/facts.h"
+#include "analyzers/holders.h"
+#include "analyzers/op_name.h"
+#include "analyzers/steps.h"
+#include "analyzers/symbols.h"
+#include "analyzers/threads.h"
+#include "analyzers/timeline.h"
+#include "trace/trace_reader.h"
+
+#include <stdint.h>
+
+struct analysis {
+  struct trace_reader *reader;
+  const struct trace_info *info;
+  struct symbols *symbols;
+  struct op_names *names;
+  struct blocks blocks;
+  struct timeline timeline;
+  struct threads threads;
+  struct holders holders;
+  struct steps steps;
+  uint64_t events;
+  uint64_t end_ns; /* of the process, or of the last event if that is later */
+};
+
+/* Fills in *facts (zeroed) from an analysis that has seen every event, and takes over its saved history. 0, or
+ * ERROR_MEMORY with *facts half made. */
+int assemble_facts(struct analysis *analysis, struct facts *facts);
+
+#endif

@@ -1,0 +1,187 @@
+/* The loop over a trace's events: who is told what, in which order. */
+#include "analyzers/analyze.h"
+
+#include "analyzers/analysis.h"
+#include "analyzers/store.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { EVENTS_PER_PROGRESS = 1 << 16 };
+
+static int block_end(struct analysis *analysis, struct block *block, const struct trace_event *event,
+                     const struct thread_state *thread) {
+  int rc = 0;
+  if (block->row) {
+    rc = holders_block_end(&analysis->holders, block, event, thread, analysis->steps.depth > 0);
+    steps_released(&analysis->steps);
+  }
+  timeline_free(&analysis->timeline, block->stack, block->size);
+  blocks_remove(&analysis->blocks, block);
+  return rc;
+}
+
+static int on_alloc(struct analysis *analysis, const struct trace_event *event, const struct thread_state *thread) {
+  if (!event->address) {
+    return 0;
+  }
+  struct block *block = blocks_find(&analysis->blocks, event->address);
+  if (block) { /* its free was not seen */
+    int rc = block_end(analysis, block, event, thread);
+    if (rc != 0) {
+      return rc;
+    }
+  }
+  block = blocks_add(&analysis->blocks, event->address, event->size);
+  if (!block) {
+    return ERROR_MEMORY;
+  }
+  block->event = analysis->events;
+  block->time_ns = event->time_ns;
+  block->stack = event->stack < analysis->timeline.stacks_limit ? event->stack : 0;
+  timeline_alloc(&analysis->timeline, block->stack, block->size);
+  return 0;
+}
+
+static int on_free(struct analysis *analysis, const struct trace_event *event, const struct thread_state *thread) {
+  struct block *block = blocks_find(&analysis->blocks, event->address);
+  return block ? block_end(analysis, block, event, thread) : 0;
+}
+
+static int on_autograd(struct analysis *analysis, const struct trace_event *event, struct thread_state *thread) {
+  int rc;
+  switch (event->kind) {
+    case TRACE_SAVE:
+      rc = steps_save(&analysis->steps, event->time_ns);
+      return rc == 0 ? holders_save(&analysis->holders, event, thread) : rc;
+    case TRACE_RELEASE:
+      rc = holders_release(&analysis->holders, event, thread);
+      steps_released(&analysis->steps);
+      return rc;
+    case TRACE_RESIDENT:
+      return holders_resident(&analysis->holders, event);
+    case TRACE_PHASE:
+      return event->phase.phase == TRACE_PHASE_BACKWARD
+                 ? steps_backward(&analysis->steps, event->phase.begins, event->time_ns, thread)
+                 : 0;
+    default:
+      return 0;
+  }
+}
+
+static int on_event(struct analysis *analysis, const struct trace_event *event) {
+  struct thread_state *thread = threads_get(&analysis->threads, event->tid);
+  if (!thread) {
+    return ERROR_MEMORY;
+  }
+  thread->events++;
+  int rc = steps_tick(&analysis->steps, event->time_ns);
+  if (rc == 0 && thread->watches_count && event->stack) {
+    rc = holders_watch(&analysis->holders, event, thread);
+  }
+  if (rc != 0) {
+    return rc;
+  }
+  switch (event->kind) {
+    case TRACE_ALLOC:
+      return on_alloc(analysis, event, thread);
+    case TRACE_FREE:
+      return on_free(analysis, event, thread);
+    case TRACE_SMALL:
+      timeline_small(&analysis->timeline, event->small.alloc_bytes, event->small.free_bytes);
+      return 0;
+    default:
+      return on_autograd(analysis, event, thread);
+  }
+}
+
+static int read_events(struct analysis *analysis, const struct analyze_options *options, struct error *err) {
+  struct trace_event event;
+  int more;
+  while ((more = trace_reader_next(analysis->reader, &event, err)) > 0) {
+    timeline_begin(&analysis->timeline, ++analysis->events, event.time_ns);
+    int rc = on_event(analysis, &event);
+    if (rc != 0) {
+      return error_set(err, rc, "the analysis ran out of memory after %llu events; try a machine with more",
+                       (unsigned long long)analysis->events);
+    }
+    timeline_settle(&analysis->timeline);
+    if (options && options->progress && analysis->events % EVENTS_PER_PROGRESS == 0) {
+      options->progress(options->context, trace_reader_progress(analysis->reader));
+    }
+  }
+  return more;
+}
+
+static int analysis_init(struct analysis *analysis, const char *path, struct error *err) {
+  int rc = trace_reader_open(&analysis->reader, path, err);
+  if (rc != 0) {
+    return rc;
+  }
+  const struct trace_module *modules;
+  size_t modules_count = trace_reader_modules(analysis->reader, &modules);
+  analysis->info = trace_reader_info(analysis->reader);
+  analysis->steps.best = -1;
+  if (symbols_open(&analysis->symbols, modules, modules_count) != 0 ||
+      op_names_open(&analysis->names, analysis->reader, analysis->symbols) != 0 ||
+      timeline_init(&analysis->timeline, trace_reader_stack_limit(analysis->reader), analysis->info->end_ns) != 0) {
+    return error_set(err, ERROR_MEMORY, "no memory to analyse %s; try a machine with more", path);
+  }
+  analysis->holders = (struct holders){.reader = analysis->reader, .names = analysis->names,
+                                       .timeline = &analysis->timeline, .blocks = &analysis->blocks};
+  if (holders_init(&analysis->holders) != 0) {
+    return error_set(err, ERROR_MEMORY, "no memory to analyse %s; try a machine with more", path);
+  }
+  steps_init(&analysis->steps, &analysis->timeline, &analysis->holders);
+  return 0;
+}
+
+static void analysis_fini(struct analysis *analysis) {
+  steps_fini(&analysis->steps);
+  holders_fini(&analysis->holders);
+  threads_fini(&analysis->threads);
+  timeline_fini(&analysis->timeline);
+  blocks_fini(&analysis->blocks);
+  op_names_close(analysis->names);
+  symbols_close(analysis->symbols);
+  trace_reader_close(analysis->reader);
+}
+
+static int finish(struct analysis *analysis, struct facts *facts, struct error *err) {
+  uint64_t last_ns = analysis->timeline.time_ns;
+  analysis->end_ns = analysis->info->end_ns > last_ns ? analysis->info->end_ns : last_ns;
+  timeline_finish(&analysis->timeline);
+  int rc = steps_finish(&analysis->steps, analysis->end_ns);
+  rc = rc == 0 ? assemble_facts(analysis, facts) : rc;
+  return rc == 0 ? 0 : error_set(err, rc, "no memory for what the trace tells; try a machine with more");
+}
+
+int analyze_trace(const char *path, struct facts *facts, const struct analyze_options *options, struct error *err) {
+  struct analysis analysis = {0};
+  *facts = (struct facts){0};
+  int rc = analysis_init(&analysis, path, err);
+  rc = rc == 0 ? read_events(&analysis, options, err) : rc;
+  rc = rc == 0 ? finish(&analysis, facts, err) : rc;
+  analysis_fini(&analysis);
+  if (rc != 0) {
+    facts_fini(facts);
+  }
+  return rc;
+}
+
+static bool begins_like_sqlite(const char *path) {
+  static const char magic[] = "SQLite format 3";
+  char bytes[sizeof magic] = "";
+  FILE *file = fopen(path, "rbe");
+  bool same = file && fread(bytes, 1, sizeof magic, file) == sizeof magic && memcmp(bytes, magic, sizeof magic) == 0;
+  if (file) {
+    fclose(file);
+  }
+  return same;
+}
+
+int analyze_load(const char *path, struct facts *facts, const struct analyze_options *options, struct error *err) {
+  return begins_like_sqlite(path) ? store_read(path, facts, err) : analyze_trace(path, facts, options, err);
+}

@@ -1,0 +1,20 @@
+/* The SQLite store of a run: everything that facts hold, and the saved blocks of every step, for reports without the
+ * trace and for other tools. docs/sqlite-schema.md describes it. */
+#ifndef ACTSCOPE_ANALYZERS_STORE_H
+#define ACTSCOPE_ANALYZERS_STORE_H
+
+#include "analyzers/facts.h"
+#include "common/error.h"
+
+#define STORE_APPLICATION_ID 0x41435453 /* "ACTS", SQLite's application_id */
+#define STORE_SCHEMA_VERSION 1          /* SQLite's user_version; a reader refuses any other */
+
+/* Writes the store as one transaction into a new file beside path and renames it into place, so that path is whole or
+ * as it was. Facts read from a store have no history: their store has the listed blocks only. */
+int store_write(const char *path, const struct facts *facts, struct error *err);
+
+/* The facts of a store; the caller ends them with facts_fini. ERROR_INPUT: missing, damaged, not a store of actscope's,
+ * or of another schema version. On failure *facts is zeroed. */
+int store_read(const char *path, struct facts *facts, struct error *err);
+
+#endif

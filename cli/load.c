@@ -1,0 +1,15 @@
+/* Loads a run. */
+#include "cli/load.h"
+
+#include "analyzers/analyze.h"
+#include "cli/progress.h"
+
+int load_facts(const char *run, struct facts *facts, struct error *err) {
+  struct progress progress;
+  struct analyze_options options = {.progress = progress_update, .context = &progress};
+  int code;
+  progress_begin(&progress, "reading the run");
+  code = analyze_load(run, facts, &options, err);
+  progress_end(&progress);
+  return code;
+}
