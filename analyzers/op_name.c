@@ -213,6 +213,10 @@ static void class_stem(const char *node_class, char *out) {
   }
 }
 
+static char lower(char c) {
+  return (char)tolower((unsigned char)c);
+}
+
 /* A new word begins at a capital behind a small letter, or at the last of several capitals; capitals behind digits belong
  * to them. */
 static bool begins_word(const char *stem, size_t i) {
@@ -230,7 +234,7 @@ static void split_words(const char *stem, char *out, size_t n) {
     if (begins_word(stem, i)) {
       out[used++] = '_';
     }
-    out[used++] = (char)tolower((unsigned char)stem[i]);
+    out[used++] = lower(stem[i]);
   }
   out[used] = '\0';
 }
@@ -296,15 +300,11 @@ static size_t overload_at(const char *raw) {
   return strlen(raw);
 }
 
-static bool same_letter(char a, char b) {
-  return tolower((unsigned char)a) == tolower((unsigned char)b);
-}
-
 /* How much of the raw name has the letters of the stem, '_' aside; 0 if it begins otherwise. */
 static size_t same_letters(const char *raw, const char *stem) {
   size_t at = 0;
   while (*stem && raw[at]) {
-    if (raw[at] != '_' && !same_letter(raw[at], *stem++)) {
+    if (raw[at] != '_' && lower(raw[at]) != lower(*stem++)) {
       return 0;
     }
     at++;

@@ -96,7 +96,8 @@ struct trace_module {
 };
 
 /* Opens path. On success *out is owned by the caller, who ends it with trace_reader_close. ERROR_INPUT: missing, empty,
- * foreign, of another version, or damaged beyond use. A trace that was cut short opens, with info->damage set. */
+ * foreign, of another version, or damaged beyond use. A trace whose end is missing opens, with info->damage set; what
+ * is there is read, and then trace_reader_next ends with ERROR_INPUT. What a killed process left is not damaged. */
 int trace_reader_open(struct trace_reader **out, const char *path, struct error *err);
 void trace_reader_close(struct trace_reader *reader); /* NULL allowed */
 

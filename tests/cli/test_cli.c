@@ -1,0 +1,288 @@
+/* The program from outside: exit statuses, messages, outputs, and files that are damaged. Its traces are made with the
+ * true writer, so no program has to be recorded. */
+#include "tests/support/files.h"
+#include "tests/support/trace_builder.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MIB ((uint64_t)1 << 20)
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static char *folder;
+
+/* 3 blocks of 1 MiB, one of them freed before the third: the peak is 2 MiB. */
+static void write_trace(const char *path) {
+  struct trace_builder builder;
+  trace_builder_init(&builder, 4 * MIB);
+  struct trace_chunk_writer *tables = trace_builder_tables(&builder, 65536);
+  const uint64_t frames[] = {0x401000, 0x401100};
+  cr_assert(trace_write_stack(tables, 1, frames, 2, NULL, 0));
+  struct trace_chunk_writer *events = trace_builder_events(&builder, 0, 1000, 65536);
+  cr_assert(trace_write_alloc(events, 1100, 0x10000000, MIB, 1, false));
+  cr_assert(trace_write_alloc(events, 1200, 0x20000000, MIB, 1, false));
+  cr_assert(trace_write_free(events, 1300, 0x10000000, 1, TRACE_FREE_PLAIN));
+  cr_assert(trace_write_alloc(events, 1400, 0x30000000, MIB, 1, false));
+  trace_builder_flags(&builder, TRACE_FLAG_ENDED);
+  trace_builder_save(&builder, path);
+  trace_builder_fini(&builder);
+}
+
+static void set_up(void) {
+  folder = folder_make();
+  cr_assert_eq(chdir(folder), 0);
+  write_trace("run.act");
+}
+
+static void tear_down(void) {
+  cr_assert_eq(chdir("/"), 0);
+  folder_remove(folder);
+}
+
+TestSuite(cli, .init = set_up, .fini = tear_down);
+
+static const char *program(void) {
+  static char path[4096];
+  const char *build = getenv("ACTSCOPE_BUILD");
+  cr_assert_not_null(build, "run by ctest, or set ACTSCOPE_BUILD to the build folder");
+  snprintf(path, sizeof path, "%s/cli/actscope", build);
+  return path;
+}
+
+/* Runs a shell line with $A as the program, standard output to "out" and standard error to "err" unless it says
+ * otherwise; the exit status, 128+n after signal n. */
+static int shell(const char *format, ...) {
+  char line[4096], command[8192];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  snprintf(command, sizeof command, "A='%s'; { %s; } >out 2>err </dev/null", program(), line);
+  int status = system(command);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static bool holds(const char *path, const char *text) {
+  size_t size;
+  char *content = (char *)file_read(path, &size);
+  bool found = strstr(content, text);
+  free(content);
+  return found;
+}
+
+static size_t size_of(const char *path) {
+  size_t size;
+  free(file_read(path, &size));
+  return size;
+}
+
+struct usage {
+  const char *line;
+  int status;
+  const char *out, *err; /* what they hold, NULL: nothing at all is written there */
+};
+
+static void expect_usages(const struct usage *usages, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const struct usage *usage = &usages[i];
+    int status = shell("%s", usage->line);
+    cr_expect_eq(status, usage->status, "%s: exit status %d, expected %d", usage->line, status, usage->status);
+    cr_expect(usage->out ? holds("out", usage->out) : size_of("out") == 0, "%s: standard output", usage->line);
+    cr_expect(usage->err ? holds("err", usage->err) : size_of("err") == 0, "%s: standard error", usage->line);
+  }
+}
+
+Test(cli, statuses_and_messages) {
+  static const struct usage usages[] = {
+      {"$A", 2, NULL, "Usage: actscope COMMAND"},
+      {"$A --help", 0, "record", NULL},
+      {"$A --version", 0, "actscope 0.", NULL},
+      {"$A help", 0, "Usage: actscope COMMAND", NULL},
+      {"$A help report", 0, "Usage: actscope report", NULL},
+      {"$A help nonsense", 2, NULL, "unknown command 'nonsense'"},
+      {"$A reprot run.act", 2, NULL, "actscope: unknown command 'reprot': did you mean 'report'?"},
+      {"$A inf run.act", 2, NULL, "did you mean 'info'?"},
+      {"$A xyzzy", 2, NULL, "`actscope --help' lists the commands"},
+      {"$A report", 2, NULL, "no RUN given"},
+      {"$A report a b", 2, NULL, "too many arguments: 'b'"},
+      {"$A report --no-such-option run.act", 2, NULL, "unrecognized option '--no-such-option'"},
+      {"$A report --format yaml run.act", 2, NULL, "unknown format 'yaml'; the formats are: text, json"},
+      {"$A report --top ten run.act", 2, NULL, "--top: 'ten' is not a number"},
+      {"$A report --top=-1 run.act", 2, NULL, "--top: '-1' is not a number"},
+      {"$A report --color=blue run.act", 2, NULL, "unknown choice 'blue'"},
+      {"$A project --bits 0 run.act", 2, NULL, "--bits: '0'"},
+      {"$A project --bits 9 run.act", 2, NULL, "--bits: '9'"},
+      {"$A project --bits 1,,2 run.act", 2, NULL, "--bits: '1,,2'"},
+      {"$A project --bits '' run.act", 2, NULL, "--bits: ''"},
+      {"$A project --functions gelu, run.act", 2, NULL, "--functions: 'gelu,'"},
+      {"$A export run.act", 2, NULL, "no --format given"},
+      {"$A export --format svg run.act", 2, NULL, "unknown format 'svg'"},
+      {"$A record", 2, NULL, "no command given"},
+      {"$A info run.act", 0, "3 allocations, 1 frees", NULL},
+      {"$A info --json run.act", 0, "\"actscope.info/1\"", NULL},
+      {"$A report run.act", 0, "peaked at 2.0 MiB", NULL},
+      {"$A report --format=json run.act", 0, "\"actscope.report/1\"", NULL},
+      {"$A project run.act", 0, "Nothing to replace", NULL},
+      {"$A project --json --bits 8 --functions GELU run.act", 0, "\"functions\": \"GELU\"", NULL},
+      {"$A export --format collapsed run.act", 0, " 2097152\n", NULL},
+      {"$A analyze -q run.act", 0, NULL, NULL},
+      {"$A info run.act.sqlite", 0, "store (SQLite)", NULL},
+  };
+  expect_usages(usages, COUNT(usages));
+}
+
+Test(cli, every_command_has_help) {
+  static const char *const commands[] = {"record", "info", "analyze", "report", "project", "export"};
+  for (size_t i = 0; i < COUNT(commands); i++) {
+    char usage[64];
+    snprintf(usage, sizeof usage, "Usage: actscope %s", commands[i]);
+    cr_expect_eq(shell("$A %s --help", commands[i]), 0);
+    cr_expect(holds("out", usage));
+  }
+}
+
+/* ---- outputs --------------------------------------------------------------------------------------------------- */
+
+Test(cli, output_goes_to_a_file_or_to_standard_output) {
+  cr_expect_eq(shell("$A report --json run.act -o report.json"), 0);
+  cr_expect_eq(size_of("out"), 0);
+  cr_expect_eq(shell("$A report --json run.act -o - && cmp out report.json"), 0);
+  cr_expect_eq(shell("$A report run.act -o none/report.txt"), 3);
+  cr_expect(holds("err", "actscope: cannot write none/report.txt: No such file or directory"));
+}
+
+Test(cli, a_full_disk_is_told) {
+  static const char *const lines[] = {"report", "report --json", "info", "project", "export --format collapsed"};
+  for (size_t i = 0; i < COUNT(lines); i++) {
+    cr_expect_eq(shell("$A %s run.act >/dev/full", lines[i]), 3, "%s", lines[i]);
+    cr_expect(holds("err", "No space left on device"), "%s", lines[i]);
+  }
+  cr_expect_eq(shell("$A --help >/dev/full"), 3);
+  cr_expect_eq(shell("$A report run.act -o /dev/full"), 3);
+}
+
+Test(cli, a_reader_that_goes_away_is_no_error) {
+  /* with SIGPIPE as it is, and ignored as some parents leave it */
+  cr_expect_eq(shell("$A report --json run.act | head -c 1"), 0);
+  cr_expect_eq(size_of("err"), 0);
+  cr_expect_eq(shell("trap '' PIPE; { $A report --json run.act; echo $? >status; } | true; grep -q 0 status"), 0);
+  cr_expect_eq(size_of("err"), 0);
+}
+
+Test(cli, the_run_is_never_overwritten) {
+  size_t before = size_of("run.act");
+  cr_expect_eq(shell("$A report run.act -o run.act"), 2);
+  cr_expect(holds("err", "would be lost"));
+  cr_expect_eq(shell("$A analyze run.act -o ./run.act"), 2);
+  cr_expect_eq(shell("ln -s run.act link && $A export --format collapsed run.act -o link"), 2);
+  cr_expect_eq(size_of("run.act"), before);
+}
+
+Test(cli, a_store_gives_the_same_report) {
+  cr_expect_eq(shell("$A analyze run.act -o store"), 0);
+  cr_expect(holds("err", "actscope: wrote store ("));
+  cr_expect_eq(shell("$A report --json run.act >a && $A report --json store >b && cmp a b"), 0);
+  cr_expect_eq(shell("$A report run.act >a && $A report store >b && cmp a b"), 0);
+  cr_expect_eq(shell("$A export --format collapsed run.act >a && $A export --format collapsed store >b && cmp a b"), 0);
+}
+
+/* Runs a line with a terminal as standard output and gives what it wrote. */
+static void terminal(const char *line, char *out, size_t size) {
+  int fd;
+  size_t used = 0;
+  ssize_t got;
+  struct winsize window = {.ws_row = 24, .ws_col = 80};
+  pid_t pid = forkpty(&fd, NULL, NULL, &window);
+  cr_assert_geq(pid, 0);
+  if (pid == 0) {
+    char command[8192];
+    snprintf(command, sizeof command, "A='%s'; %s", program(), line);
+    execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    _exit(127);
+  }
+  while (used + 1 < size && (got = read(fd, out + used, size - 1 - used)) > 0) {
+    used += (size_t)got;
+  }
+  out[used] = '\0';
+  close(fd);
+  waitpid(pid, NULL, 0);
+}
+
+Test(cli, colours_only_on_a_terminal) {
+  char out[65536];
+  cr_expect_eq(shell("TERM=xterm $A report run.act"), 0);
+  cr_expect_not(holds("out", "\033["));
+  cr_expect_eq(shell("$A report --color=always run.act"), 0);
+  cr_expect(holds("out", "\033["));
+  terminal("unset NO_COLOR; TERM=xterm $A report run.act", out, sizeof out);
+  cr_expect_not_null(strstr(out, "\033[1m"));
+  terminal("NO_COLOR=1 TERM=xterm $A report run.act", out, sizeof out);
+  cr_expect_null(strstr(out, "\033["));
+  cr_expect_not_null(strstr(out, "peaked at"));
+  terminal("TERM=dumb $A report run.act", out, sizeof out);
+  cr_expect_null(strstr(out, "\033["));
+}
+
+Test(cli, lines_follow_the_locale) {
+  char out[65536];
+  terminal("NO_COLOR=1 LC_ALL=C.UTF-8 $A report run.act", out, sizeof out);
+  cr_expect_not_null(strstr(out, "\xe2\x94\x81"));
+  terminal("NO_COLOR=1 LC_ALL=C $A report run.act", out, sizeof out);
+  cr_expect_null(strstr(out, "\xe2\x94\x81"));
+}
+
+/* ---- what is no run -------------------------------------------------------------------------------------------- */
+
+static const char *const readers[] = {
+    "info", "report", "report --json", "analyze -q -o store", "project", "export --format collapsed"};
+
+Test(cli, what_is_no_run_is_refused) {
+  static const char *const runs[] = {"missing", "empty", "foreign", "short", "nodatabase", ".", "''"};
+  file_write("empty", "", 0);
+  file_write("foreign", "PK\003\004 this is no trace", 21);
+  file_write("short", "ACTSCOPE\001", 9);
+  file_write("nodatabase", "SQLite format 3\0 and nothing else", 33);
+  for (size_t r = 0; r < COUNT(readers); r++) {
+    for (size_t i = 0; i < COUNT(runs); i++) {
+      int status = shell("$A %s %s", readers[r], runs[i]);
+      cr_expect_eq(status, 3, "%s %s: exit status %d", readers[r], runs[i], status);
+      cr_expect(holds("err", "actscope: ") && size_of("out") == 0, "%s %s", readers[r], runs[i]);
+      cr_expect_neq(access("store", F_OK), 0, "a store was left behind");
+    }
+  }
+}
+
+/* Flipped bits and cut ends: 0 or 3, never a crash, and never 3 without a word. The seed is fixed. */
+static void damage(const char *path, int rounds) {
+  size_t size;
+  uint8_t *bytes = file_read(path, &size);
+  srand(20240229);
+  for (int i = 0; i < rounds; i++) {
+    size_t at = (size_t)rand() % size, kept = i % 4 == 3 ? at : size;
+    uint8_t before = bytes[at];
+    bytes[at] = (uint8_t)(before ^ (1 << rand() % 8));
+    file_write("damaged", bytes, kept);
+    int status = shell("$A %s damaged", readers[(size_t)i % COUNT(readers)]);
+    cr_expect(status == 0 || status == 3, "byte %zu of %s, kept %zu: %s ends with %d", at, path, kept,
+              readers[(size_t)i % COUNT(readers)], status);
+    cr_expect(status == 0 || size_of("err") > 0 || i % COUNT(readers) == 0, "byte %zu of %s: no message", at, path);
+    bytes[at] = before;
+  }
+  free(bytes);
+}
+
+Test(cli, damaged_traces, .timeout = 240) {
+  damage("run.act", 600);
+}
+
+Test(cli, damaged_stores, .timeout = 240) {
+  cr_assert_eq(shell("$A analyze -q run.act"), 0);
+  damage("run.act.sqlite", 600);
+}
