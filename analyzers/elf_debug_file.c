@@ -1,5 +1,7 @@
 #include "analyzers/elf_debug_file.h"
 
+#include "trace/crc32.h"
+
 #include <elfutils/libdwelf.h>
 #include <fcntl.h>
 #include <gelf.h>
@@ -45,22 +47,6 @@ bool elf_debug_file_has_section(Elf *elf, const char *name) {
   return false;
 }
 
-/* CRC-32 of IEEE 802.3, bit by bit with a table made on the stack: it runs once, over debug files without build-id. */
-static uint32_t crc32_of(const uint8_t *bytes, size_t size) {
-  uint32_t table[256];
-  for (uint32_t i = 0; i < 256; i++) {
-    table[i] = i;
-    for (int bit = 0; bit < 8; bit++) {
-      table[i] = (table[i] >> 1) ^ (table[i] & 1 ? 0xedb88320u : 0);
-    }
-  }
-  uint32_t crc = UINT32_MAX;
-  for (size_t i = 0; i < size; i++) {
-    crc = table[(crc ^ bytes[i]) & 0xff] ^ (crc >> 8);
-  }
-  return ~crc;
-}
-
 /* A file of the right name may be of another version: its build-id decides, and without one the link's checksum. */
 static bool belongs(Elf *elf, Elf *debug, uint32_t crc) {
   const void *mine, *other;
@@ -71,7 +57,7 @@ static bool belongs(Elf *elf, Elf *debug, uint32_t crc) {
   }
   size_t size;
   const char *bytes = elf_rawfile(debug, &size);
-  return bytes && crc32_of((const uint8_t *)bytes, size) == crc;
+  return bytes && crc32_update(0, bytes, size) == crc;
 }
 
 static Elf *try_path(Elf *elf, const char *path, uint32_t crc, int *fd) {

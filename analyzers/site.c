@@ -15,7 +15,7 @@ static const char *const libraries[] = {
     "libtorch", "libc10", "libc.", "libc-", "libm.", "libm-", "libpthread", "ld-linux", "libpython", "python",
     "libopenblas", "libblas", "liblapack", "libmkl", "libgomp", "libomp", "libiomp", "libstdc++", "libc++", "libgcc_s",
     "libcuda", "libcublas", "libcudnn", "libdnnl", "libunwind", "libjemalloc", "libtcmalloc", "libmimalloc",
-    "libactscope", "_multiarray", "_C.", "libz.", "libdl.", "linux-vdso", "libshm", "libuv", "libtbb", "libffi",
+    "_multiarray", "_C.", "libz.", "libdl.", "linux-vdso", "libshm", "libuv", "libtbb", "libffi",
 };
 
 /* Beginnings of functions that allocate for others. */
@@ -27,9 +27,16 @@ static const char *const allocators[] = {
     "at::DefaultCPUAllocator", "at::detail::empty", "at::native::empty", "at::empty", "at::_ops::empty", "at::_empty",
     "at::detail::", "at::native::resize", "at::native::_resize", "at::TensorIterator", "PyMem_", "PyObject_Malloc",
     "_PyMem_", "_PyObject_", "PyObject_Calloc", "PyDataMem_", "at::(anonymous namespace)::create_out",
-    "at::(anonymous namespace)::wrapper_empty", "at::(anonymous namespace)::wrapper_CPU_empty",
-    "at::(anonymous namespace)::(anonymous namespace)::wrapper",
 };
+
+/* Parts of functions that pass a call on: they say less than what called them. */
+static const char *const plumbing[] = {
+    "::set_output", "at::meta::", "at::_ops::", "::wrapper_", "VariableType", "ADInplaceOrView", "structured_",
+    "c10::impl::", "at::functorch::", "PyObject_Call", "_PyEval_EvalFrame", "_PyObject_", "PyObject_Vectorcall",
+    "_PyFunction_Vectorcall", "PyVectorcall_Call",
+};
+
+static const char recorder[] = "actscope_preload"; /* its own frames are no part of the program */
 
 static bool begins_with_any(const char *text, const char *const *beginnings, size_t count) {
   for (size_t i = 0; i < count; i++) {
@@ -46,7 +53,25 @@ static bool is_nameless(const char *function) {
 }
 
 static bool is_allocator(const struct facts_frame *frame) {
-  return begins_with_any(frame->function, allocators, sizeof allocators / sizeof *allocators);
+  return begins_with_any(frame->function, allocators, sizeof allocators / sizeof *allocators) ||
+         strncmp(frame->module, recorder, sizeof recorder - 1) == 0;
+}
+
+static bool is_plumbing(const struct facts_frame *frame) {
+  for (size_t i = 0; i < sizeof plumbing / sizeof *plumbing; i++) {
+    if (strstr(frame->function, plumbing[i])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool is_named(const struct facts_frame *frame) {
+  return !is_nameless(frame->function) && !is_allocator(frame);
+}
+
+static bool says_something(const struct facts_frame *frame) {
+  return is_named(frame) && !is_plumbing(frame);
 }
 
 static bool is_of_the_program(const struct facts_frame *frame) {
@@ -56,14 +81,12 @@ static bool is_of_the_program(const struct facts_frame *frame) {
 }
 
 static const struct facts_frame *choose(const struct facts_stack *stack) {
-  for (size_t i = 0; i < stack->frames_count; i++) {
-    if (is_of_the_program(&stack->frames[i])) {
-      return &stack->frames[i];
-    }
-  }
-  for (size_t i = 0; i < stack->frames_count; i++) {
-    if (!is_nameless(stack->frames[i].function) && !is_allocator(&stack->frames[i])) {
-      return &stack->frames[i];
+  static bool (*const tests[])(const struct facts_frame *) = {is_of_the_program, says_something, is_named};
+  for (size_t test = 0; test < sizeof tests / sizeof *tests; test++) {
+    for (size_t i = 0; i < stack->frames_count; i++) {
+      if (tests[test](&stack->frames[i])) {
+        return &stack->frames[i];
+      }
     }
   }
   return stack->frames_count ? &stack->frames[0] : NULL;

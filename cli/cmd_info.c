@@ -38,25 +38,32 @@ static const struct argp argp = {
            "Exit status: 0 readable (even if the process was killed while it was recorded), 2 wrong usage, "
            "3 missing or damaged."};
 
+static int emit(const struct arguments *arguments, const struct info *info, struct error *err) {
+  struct sink sink;
+  int code = output_open(&sink, &arguments->output, arguments->run, err);
+  if (code == 0) {
+    (arguments->output.json ? info_json_emit : info_text_emit)(&sink, info);
+    code = sink_close(&sink, err);
+  }
+  return code;
+}
+
 static int run(int argc, char **argv) {
   struct arguments arguments = {0};
   struct info info;
-  struct sink sink;
   struct error err;
-  int code, status;
+  int code;
   argp_parse(&argp, argc, argv, 0, NULL, &arguments);
   code = info_read(&info, arguments.run, &err);
   if (code < 0) {
     return command_fail(code, &err);
   }
-  status = info.damaged ? EXIT_INPUT : EXIT_DONE;
-  code = output_open(&sink, &arguments.output, arguments.run, &err);
-  if (code == 0) {
-    (arguments.output.json ? info_json_emit : info_text_emit)(&sink, &info);
-    code = sink_close(&sink, &err);
+  code = emit(&arguments, &info, &err);
+  if (code == 0 && info.damaged) { /* what could be read was shown; scripts look at the status */
+    code = error_set(&err, ERROR_INPUT, "%s", info.damage);
   }
   info_fini(&info);
-  return code < 0 ? command_fail(code, &err) : status;
+  return code < 0 ? command_fail(code, &err) : EXIT_DONE;
 }
 
 const struct command command_info = {"info", "what a run's file holds, and whether it is whole", run};

@@ -45,18 +45,29 @@ static void parse_bits(struct arguments *arguments, const char *text, struct arg
   } while (*at || at[-1] == ',');
 }
 
+/* The ops' canonical names are lower case. */
+static void lower(char *text) {
+  for (; *text; text++) {
+    *text = (char)tolower((unsigned char)*text);
+  }
+}
+
 static void parse_functions(struct arguments *arguments, const char *text, struct argp_state *state) {
-  char *rest;
+  char *rest = strdup(text);
   free(arguments->functions_copy);
   arguments->functions_text = text;
-  arguments->functions_copy = rest = strdup(text);
+  arguments->functions_copy = rest;
   arguments->functions_count = 0;
-  for (char *name; rest && (name = strsep(&rest, ","));) {
+  if (!rest) {
+    argp_failure(state, EXIT_INPUT, 0, "out of memory");
+    return;
+  }
+  lower(rest);
+  while (rest) {
+    const char *name = strsep(&rest, ",");
     if (!*name || arguments->functions_count == FUNCTIONS_MAX) {
       argp_error(state, "--functions: '%s' is not a list of names such as gelu,silu", text);
-    }
-    for (char *c = name; *c; c++) {
-      *c = (char)tolower((unsigned char)*c);
+      return;
     }
     arguments->functions[arguments->functions_count++] = name;
   }

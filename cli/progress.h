@@ -12,7 +12,7 @@ struct progress {
 };
 
 void progress_begin(struct progress *progress, const char *label);
-void progress_update(void *progress, double share); /* as the callbacks of analyzers and trace take it */
+void progress_update(void *context, double share); /* context: the struct progress, as callbacks hand it on */
 void progress_end(struct progress *progress);       /* leaves nothing on the screen */
 
 #endif

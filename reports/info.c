@@ -41,6 +41,8 @@ static int tids_note(struct tids *tids, uint32_t tid) {
 
 static void count_event(struct info *info, const struct trace_event *event) {
   info->events++;
+  /* Threads may free a little after the end was noted; the analysis counts until then, too. */
+  info->wall_ns = event->time_ns > info->wall_ns ? event->time_ns : info->wall_ns;
   info->allocations += event->kind == TRACE_ALLOC;
   info->frees += event->kind == TRACE_FREE;
   info->saves += event->kind == TRACE_SAVE;

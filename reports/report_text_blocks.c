@@ -79,7 +79,8 @@ static size_t group_blocks(const struct facts *facts, struct group *groups) {
     if (count && compare_words(groups[count - 1].block, order[i]) == 0) {
       groups[count - 1].count++;
     } else {
-      groups[count++] = (struct group){.block = order[i], .count = 1};
+      groups[count] = (struct group){.block = order[i], .count = 1};
+      count++;
     }
   }
   free(order);
@@ -167,7 +168,7 @@ static void print_block(struct sink *sink, const struct group *group) {
   holders_words(block, holders, sizeof holders);
   type_words(block, type, sizeof type);
   print_amount(sink, BLOCK_COLUMNS, group->count, block->bytes);
-  snprintf(line, sizeof line, "%s%s%s, %s%s", holders, made ? ", from " : "", made ? block->op_allocated : "", type,
+  snprintf(line, sizeof line, "%s%s%s; %s%s", holders, made ? "; from " : "", made ? block->op_allocated : "", type,
            block->eligible ? "; eligible" : "");
   print_beside(sink, block->eligible ? STYLE_GOOD : STYLE_PLAIN, BLOCK_COLUMNS, line);
   print_below(sink, BLOCK_COLUMNS, block->site);

@@ -189,7 +189,7 @@ void report_text_projection(struct sink *sink, const struct facts *facts) {
 struct reason {
   const char *text;
   bool eligible;
-  uint64_t bytes, blocks;
+  uint64_t bytes;
 };
 
 static int reason_order(const void *a, const void *b) {
@@ -200,22 +200,30 @@ static int reason_order(const void *a, const void *b) {
   return first->bytes < second->bytes ? 1 : first->bytes > second->bytes ? -1 : strcmp(first->text, second->text);
 }
 
-/* Sums the saved blocks by reason; there are a dozen reasons at most, so a linear search does. */
-static size_t sum_reasons(const struct facts *facts, struct reason *reasons, size_t capacity) {
+enum { REASONS_MAX = 32 };
+
+/* The entry of the block's reason, new if it was not there; there are a dozen at most, so a linear search does. */
+static struct reason *find_reason(struct reason *reasons, size_t *count, const struct facts_saved_block *block) {
+  const char *text = block->reason ? block->reason : "";
+  for (size_t i = 0; i < *count; i++) {
+    if (reasons[i].eligible == block->eligible && strcmp(reasons[i].text, text) == 0) {
+      return &reasons[i];
+    }
+  }
+  if (*count == REASONS_MAX) {
+    return NULL;
+  }
+  reasons[*count] = (struct reason){.text = text, .eligible = block->eligible};
+  return &reasons[(*count)++];
+}
+
+static size_t sum_reasons(const struct facts *facts, struct reason *reasons) {
   size_t count = 0;
   for (size_t i = 0; i < facts->saved_count; i++) {
-    const struct facts_saved_block *block = &facts->saved[i];
-    const char *text = block->reason ? block->reason : "";
-    size_t r = 0;
-    while (r < count && (reasons[r].eligible != block->eligible || strcmp(reasons[r].text, text) != 0)) {
-      r++;
+    struct reason *reason = find_reason(reasons, &count, &facts->saved[i]);
+    if (reason) {
+      reason->bytes += facts->saved[i].bytes;
     }
-    if (r == count && count < capacity) {
-      reasons[count++] = (struct reason){.text = text, .eligible = block->eligible};
-    }
-    r = r < capacity ? r : capacity - 1;
-    reasons[r].bytes += block->bytes;
-    reasons[r].blocks++;
   }
   qsort(reasons, count, sizeof *reasons, reason_order);
   return count;
@@ -231,8 +239,8 @@ static void reason_row(struct sink *sink, const struct facts *facts, const struc
 }
 
 void report_text_reasons(struct sink *sink, const struct facts *facts) {
-  struct reason reasons[32];
-  size_t count = sum_reasons(facts, reasons, sizeof reasons / sizeof *reasons);
+  struct reason reasons[REASONS_MAX] = {{0}};
+  size_t count = sum_reasons(facts, reasons);
   if (count) {
     section_print(sink, "What codes can replace, and why not the rest");
   }

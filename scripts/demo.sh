@@ -40,7 +40,7 @@ build_actscope() {
 plot() {
   local store=$1 image=$2 data=${2%.png}.tsv
   sqlite3 -readonly -separator $'\t' "$store" \
-    'SELECT time_ns / 1e9, live_bytes / 1048576.0, saved_bytes / 1048576.0 FROM timeline ORDER BY time_ns' >"$data"
+    'SELECT time_ns / 1e9, live_bytes / 1048576.0, saved_bytes / 1048576.0 FROM sample ORDER BY time_ns' >"$data"
   gnuplot <<PLOT
 set terminal pngcairo size 1200,600 font "sans,11"
 set output "$image"

@@ -21,7 +21,7 @@ ALL_PACKAGES=(
   "${BUILD_PACKAGES[@]}"
   clang clang-format clang-tidy cppcheck
   libcriterion-dev libtorch-dev
-  python3 python3-venv python3-numpy python3-torch
+  python3 python3-venv python3-numpy python3-torch libopenblas0-pthread # reference BLAS is ten times slower
   heaptrack gdb strace
 )
 

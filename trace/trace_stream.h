@@ -16,9 +16,9 @@ struct trace_stream {
    * of columns, at and end are those of the rest column. */
   const uint8_t *at; /* behind its dt */
   const uint8_t *end;
-  const uint8_t *record_end; /* of a long record */
+  const uint8_t *record_end;     /* of a long record */
   struct trace_columns *columns; /* NULL: the chunk is one of rows */
-  uint64_t time_ns;          /* if nothing is ready: what comes is not earlier */
+  uint64_t time_ns;              /* if nothing is ready: what comes is not earlier */
   uint64_t address;
   uint32_t tid;
   uint8_t tag;

@@ -52,7 +52,7 @@ static struct trace_span *span_at(struct trace_array *spans, uint64_t id) {
 struct record {
   struct trace_decoder decoder;
   const uint8_t *end;
-  size_t previous; /* frames of the chunk's last stack */
+  size_t previous;                      /* frames of the chunk's last stack */
   uint32_t path[TRACE_STACK_DEPTH_MAX]; /* where they are, innermost first */
 };
 
@@ -122,10 +122,11 @@ static const char *stack_add(struct trace_tables *tables, struct record *record)
   if (tables->frames.count + new >= FRAMES_MAX) {
     return "the stacks are too many to load";
   }
-  const char *problem = frames_add(tables, record, (size_t)new, (size_t)shared);
+  const char *problem = frames_add(tables, record, (size_t) new, (size_t)shared);
   struct trace_span *span = problem ? NULL : span_at(&tables->stacks, id);
   if (span) {
-    *span = (struct trace_span){.begin = shared + new ? record->path[0] : 0, .size = (uint32_t)(shared + new), .known = true};
+    *span = (struct trace_span){
+        .begin = shared + new ? record->path[0] : 0, .size = (uint32_t)(shared + new), .known = true};
   }
   return problem || span ? problem : trace_tables_no_memory;
 }

@@ -108,13 +108,22 @@ struct facts run_facts(struct run_builder *run) {
 }
 
 uint32_t run_stack(struct run_builder *run, const uint64_t *frames, size_t count) {
-  struct trace_chunk_writer *w = trace_builder_tables(&run->trace, 4096); /* its own chunk: no previous stack */
-  must(trace_write_stack(w, run->next_stack, frames, count, NULL, 0), "no room for a stack");
+  const uint8_t *before = run->trace.tables.base;
+  struct trace_chunk_writer *w = tables(run, TRACE_STACK_RECORD_MAX(RUN_FRAMES));
+  size_t previous = w->base == before ? run->previous_count : 0;
+  must(count <= RUN_FRAMES, "too deep a stack");
+  must(trace_write_stack(w, run->next_stack, frames, count, run->previous, previous), "no room for a stack");
+  memcpy(run->previous, frames, count * sizeof *frames);
+  run->previous_count = count;
   return run->next_stack++;
 }
 
 uint64_t run_op_address(enum run_op op) {
   return (uint64_t)(uintptr_t)functions[op] + 7;
+}
+
+uint64_t run_program_address(unsigned frame) {
+  return (uint64_t)(uintptr_t)run_f_main + 9 + frame;
 }
 
 uint64_t run_node_type(enum run_op op) {
@@ -132,7 +141,7 @@ uint32_t run_stack_in_op(struct run_builder *run, enum run_op op, unsigned depth
   }
   frames[count++] = run_op_address(op);
   for (unsigned i = 0; i < depth; i++) {
-    frames[count++] = (uint64_t)(uintptr_t)run_f_main + 9 + i;
+    frames[count++] = run_program_address(i);
   }
   return run_stack(run, frames, count);
 }
@@ -153,12 +162,21 @@ static struct trace_chunk_writer *events(struct run_builder *run) {
 }
 
 void run_alloc(struct run_builder *run, uint64_t address, uint64_t size, uint32_t stack) {
-  must(trace_write_alloc(events(run), run->time_ns, address, size, stack, false), "alloc");
+  struct trace_chunk_writer *w = events(run);
+  must(trace_write_alloc(w, run->time_ns, address, size, stack, false), "alloc");
 }
 
 void run_free(struct run_builder *run, uint64_t address, uint32_t stack, bool in_release) {
   enum trace_free_kind kind = in_release ? TRACE_FREE_IN_RELEASE : TRACE_FREE_PLAIN;
-  must(trace_write_free(events(run), run->time_ns, address, stack, kind), "free");
+  struct trace_chunk_writer *w = events(run);
+  must(trace_write_free(w, run->time_ns, address, stack, kind), "free");
+}
+
+void run_realloc(struct run_builder *run, uint64_t from, uint64_t to, uint64_t size, uint32_t stack) {
+  struct trace_chunk_writer *w = events(run);
+  must(trace_write_free(w, run->time_ns, from, stack, TRACE_FREE_REALLOC), "realloc");
+  w = events(run);
+  must(trace_write_alloc(w, run->time_ns, to, size, stack, true), "realloc");
 }
 
 void run_small(struct run_builder *run, uint64_t allocated, uint64_t freed) {
@@ -169,7 +187,8 @@ void run_small(struct run_builder *run, uint64_t allocated, uint64_t freed) {
 }
 
 void run_save_dtype(struct run_builder *run, const struct trace_save *save) {
-  must(trace_write_save(events(run), run->time_ns, save), "save");
+  struct trace_chunk_writer *w = events(run);
+  must(trace_write_save(w, run->time_ns, save), "save");
 }
 
 uint64_t run_save_tensor(struct run_builder *run, uint64_t tensor, uint64_t data, uint64_t bytes, uint32_t stack) {
@@ -180,13 +199,16 @@ uint64_t run_save_tensor(struct run_builder *run, uint64_t tensor, uint64_t data
 }
 
 void run_release(struct run_builder *run, uint64_t tensor, uint64_t node_type) {
-  must(trace_write_release(events(run), run->time_ns, tensor, node_type, TRACE_SOURCE_PROBE, 0), "release");
+  struct trace_chunk_writer *w = events(run);
+  must(trace_write_release(w, run->time_ns, tensor, node_type, TRACE_SOURCE_PROBE, 0), "release");
 }
 
 void run_resident(struct run_builder *run, uint64_t data, uint32_t role) {
-  must(trace_write_resident(events(run), run->time_ns, data, 0, role, 0), "resident");
+  struct trace_chunk_writer *w = events(run);
+  must(trace_write_resident(w, run->time_ns, data, 0, role, 0), "resident");
 }
 
 void run_backward(struct run_builder *run, bool begins) {
-  must(trace_write_phase(events(run), run->time_ns, TRACE_PHASE_BACKWARD, begins), "phase");
+  struct trace_chunk_writer *w = events(run);
+  must(trace_write_phase(w, run->time_ns, TRACE_PHASE_BACKWARD, begins), "phase");
 }

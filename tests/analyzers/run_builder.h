@@ -13,6 +13,8 @@
 /* at::_ops::NAME::call, and the vtable of its node's class. */
 enum run_op { RUN_GELU, RUN_SILU, RUN_RELU, RUN_ADDMM, RUN_MUL, RUN_LINEAR, RUN_OPS };
 
+#define RUN_FRAMES 128 /* the deepest stack */
+
 struct run_builder {
   struct trace_builder trace;
   char *folder;
@@ -20,7 +22,8 @@ struct run_builder {
   uint64_t events;
   uint32_t stream;  /* of the next event: thread 100 + stream */
   uint32_t next_stack;
-  size_t room;
+  uint64_t previous[RUN_FRAMES]; /* the last stack written */
+  size_t previous_count;
   uint64_t next_tensor;
 };
 
@@ -38,11 +41,13 @@ uint32_t run_stack(struct run_builder *run, const uint64_t *frames, size_t count
 uint32_t run_stack_in_op(struct run_builder *run, enum run_op op, unsigned depth, bool kernel);
 /* Of the program alone, in no op; place tells stacks apart. */
 uint32_t run_stack_outside(struct run_builder *run, unsigned place);
+uint64_t run_program_address(unsigned frame); /* the frame-th below an op */
 uint64_t run_op_address(enum run_op op);
 uint64_t run_node_type(enum run_op op);
 
 void run_alloc(struct run_builder *run, uint64_t address, uint64_t size, uint32_t stack);
 void run_free(struct run_builder *run, uint64_t address, uint32_t stack, bool in_release);
+void run_realloc(struct run_builder *run, uint64_t from, uint64_t to, uint64_t size, uint32_t stack);
 void run_small(struct run_builder *run, uint64_t allocated, uint64_t freed);
 /* A save of float32 elements; the tensor's handle is returned if `tensor` is 0. */
 uint64_t run_save_tensor(struct run_builder *run, uint64_t tensor, uint64_t data, uint64_t bytes, uint32_t stack);

@@ -201,7 +201,7 @@ Test(symbols, address_reuse_is_told_apart_by_time) {
   struct trace_module gone = self, later = self;
   gone.from_ns = 100, gone.to_ns = 200;
   later.from_ns = 300, later.to_ns = 400;
-  later.bias -= (uintptr_t)(symbols_test_next - symbols_test_sized); /* what was "sized" is "next" there */
+  later.bias -= (uintptr_t)symbols_test_next - (uintptr_t)symbols_test_sized; /* what was "sized" is "next" there */
   struct trace_module modules[] = {later, gone};
   struct symbols *symbols = open_symbols(modules, 2);
   uint64_t address = (uintptr_t)symbols_test_sized + 4;
@@ -315,26 +315,52 @@ static bool run(const char *format, ...) {
   return system(command) == 0;
 }
 
-Test(symbols, follows_the_debug_link) {
+/* folder/stripped without any symbols, linked to folder/apart.debug, which has them. */
+static void split_self(const char *folder, const char *options) {
   char self[PATH_MAX];
   cr_assert_not_null(realpath(SELF_PATH, self));
-  if (!run("objcopy --version >/dev/null 2>&1")) {
-    cr_skip_test("objcopy (binutils) is not installed");
-  }
-  char *work = folder_make();
-  cr_assert(run("cd %s && objcopy --only-keep-debug %s apart.debug", work, self));
-  cr_assert(run("cd %s && objcopy -S --add-gnu-debuglink=apart.debug %s stripped", work, self));
-  struct path stripped = path_join(work, "stripped");
+  cr_assert(run("cd %s && objcopy --only-keep-debug %s %s apart.debug", folder, options, self));
+  cr_assert(run("cd %s && objcopy -S %s --add-gnu-debuglink=apart.debug %s stripped", folder, options, self));
+}
+
+static void check_split(const char *folder, bool found) {
+  struct path stripped = path_join(folder, "stripped");
   struct trace_module module = self_module(stripped.text);
   struct symbols *symbols = open_symbols(&module, 1);
-  struct symbol_frame frames[4];
+  struct symbol_frame frames[4] = {{0}};
   outer_function();
-  cr_assert_str_eq(symbols_name(symbols, returned_to, 0), "outer_function", "a static function, so not in .dynsym");
-  cr_assert_eq(symbols_resolve(symbols, returned_to, 0, frames, 4), 2);
-  cr_assert_eq(frames[0].line, inline_line);
-  cr_assert_eq(frames[1].line, call_line);
+  const char *name = found ? "outer_function" : ""; /* a static function, so not in .dynsym */
+  cr_expect_str_eq(symbols_name(symbols, returned_to, 0), name);
+  cr_expect_eq(symbols_resolve(symbols, returned_to, 0, frames, 4), found ? 2 : 1);
+  cr_expect_eq(frames[0].line, found ? inline_line : 0);
+  cr_expect_eq(frames[1].line, found ? call_line : 0);
   symbols_close(symbols);
-  folder_remove(work);
+}
+
+static bool have_objcopy(void) {
+  return run("objcopy --version >/dev/null 2>&1");
+}
+
+Test(symbols, follows_the_debug_link) {
+  if (!have_objcopy()) {
+    cr_skip_test("objcopy (binutils) is not installed");
+  }
+  char *folder = folder_make();
+  split_self(folder, "");
+  check_split(folder, true);
+  folder_remove(folder);
+}
+
+Test(symbols, the_checksum_decides_where_there_is_no_build_id) {
+  if (!have_objcopy()) {
+    cr_skip_test("objcopy (binutils) is not installed");
+  }
+  char *folder = folder_make();
+  split_self(folder, "--remove-section=.note.gnu.build-id");
+  check_split(folder, true);
+  cr_assert(run("printf x >>%s/apart.debug", folder));
+  check_split(folder, false);
+  folder_remove(folder);
 }
 
 /* Whatever stands in a file, the answer is some name and no crash (the sanitizer builds make this sharp). */
@@ -354,6 +380,7 @@ static void look_everywhere(const char *path, const struct trace_module *self) {
 }
 
 Test(symbols, damaged_files_give_names_and_no_crash) {
+  static const uint8_t magic[] = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT}; /* or nobody reads on */
   struct trace_module self = self_module(SELF_PATH);
   size_t size;
   char *work = folder_make();
@@ -369,7 +396,7 @@ Test(symbols, damaged_files_give_names_and_no_crash) {
       saved[i] = bytes[at[i]];
       bytes[at[i]] = (unsigned char)random();
     }
-    memcpy(bytes, "\177ELF\2\1\1", 7);
+    memcpy(bytes, magic, sizeof magic);
     file_write(path.text, bytes, left);
     look_everywhere(path.text, &self);
     for (int i = 15; i >= 0; i--) {

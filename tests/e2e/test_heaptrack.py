@@ -1,6 +1,8 @@
 """peak.bytes is heaptrack's within 0.5 %, on single-threaded runs that allocate the same every time.
 
 heaptrack's exact figure is the sum of its flame graph of peak costs; the text that heaptrack_print prints is rounded.
+It counts 72,704 bytes that it brings along itself: the emergency pool of libstdc++, which its preload library links. In
+the C program, where that is known to the byte, it is taken off.
 """
 import os
 import shutil
@@ -8,6 +10,7 @@ import shutil
 import harness
 
 ALLOWED = 0.005
+LIBSTDCXX_POOL = 72704
 
 
 class Heaptrack(harness.TestCase):
@@ -24,13 +27,12 @@ class Heaptrack(harness.TestCase):
         with open(costs, encoding="utf-8") as file:
             return sum(int(line.rsplit(" ", 1)[1]) for line in file)
 
-    def compare(self, command):
-        theirs = self.heaptrack_peak(command)
-        report = self.record_and_report("run", command, ["--min-size", "0"])
-        self.assertWithin(ALLOWED, report["peak"]["bytes"], theirs, "peak.bytes against heaptrack's")
+    def recorded_peak(self, command):
+        return self.record_and_report("run", command, ["--min-size", "0"])["peak"]["bytes"]
 
     def check(self, python, model):
-        self.compare([python, harness.program("pytorch_models.py"), "--model", model, "--steps", "2"])
+        command = [python, harness.program("pytorch_models.py"), "--model", model, "--steps", "2"]
+        self.assertWithin(ALLOWED, self.recorded_peak(command), self.heaptrack_peak(command), "peak.bytes")
 
     def test_c_trainer(self):
         compiler = shutil.which("cc") or self.skipTest("no C compiler")
@@ -38,7 +40,9 @@ class Heaptrack(harness.TestCase):
         result = self.run_program([compiler, "-std=gnu17", "-O2", "-o", binary,
                                    os.path.join(harness.ROOT, "examples", "c", "train_mlp.c"), "-lm"])
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.compare([binary, "--steps", "5"])
+        command = [binary, "--steps", "5"]
+        theirs, ours = self.heaptrack_peak(command), self.recorded_peak(command)
+        self.assertIn(theirs - ours, (0, LIBSTDCXX_POOL), f"peak.bytes {ours:,} against heaptrack's {theirs:,}")
 
 
 harness.add_tests(Heaptrack, ["mlp"], Heaptrack.check)

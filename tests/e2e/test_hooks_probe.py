@@ -31,4 +31,4 @@ class SymbolsProbe(harness.TestCase):
 
 
 harness.add_tests(HooksProbe, MODELS, HooksProbe.check)
-harness.add_tests(SymbolsProbe, ["gpt"], SymbolsProbe.check)
+harness.add_tests(SymbolsProbe, ["gpt"], SymbolsProbe.check, "same_by_symbols_")

@@ -39,22 +39,12 @@ struct trace_events trace_events_read(const char *path) {
     return events;
   }
   struct trace_events events = trace_events_take(reader);
-  for (size_t i = 0; i < events.count; i++) {
-    struct trace_event *event = &events.items[i];
-    if (event->kind == TRACE_RESIDENT && !(event->resident.name = strdup(event->resident.name))) {
-      abort();
-    }
-  }
-  trace_reader_close(reader);
+  events.reader = reader;
   return events;
 }
 
 void trace_events_fini(struct trace_events *events) {
-  for (size_t i = 0; i < events->count; i++) {
-    if (events->items[i].kind == TRACE_RESIDENT) {
-      free((void *)(uintptr_t)events->items[i].resident.name);
-    }
-  }
+  trace_reader_close(events->reader);
   free(events->items);
   *events = (struct trace_events){0};
 }
@@ -81,8 +71,8 @@ static bool same_detail(const struct trace_event *a, const struct trace_event *b
 
 bool trace_event_equal(const struct trace_event *a, const struct trace_event *b) {
   return a->kind == b->kind && a->time_ns == b->time_ns && a->tid == b->tid && a->stack == b->stack &&
-         a->address == b->address && a->size == b->size && a->in_release == b->in_release &&
-         a->realloc == b->realloc && same_detail(a, b);
+         a->address == b->address && a->size == b->size && a->in_release == b->in_release && a->realloc == b->realloc &&
+         same_detail(a, b);
 }
 
 bool trace_events_are_prefix(const struct trace_events *a, const struct trace_events *b) {

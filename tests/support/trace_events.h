@@ -8,16 +8,17 @@
 #include <stddef.h>
 
 struct trace_events {
+  struct trace_reader *reader; /* open as long as the events are: names are the reader's; NULL if it is the caller's */
   struct trace_event *items;
   size_t count;
-  int code;           /* what ended the reading: 0, or an error of open or next */
+  int code; /* what ended the reading: 0, or an error of open or next */
   bool opened;
-  char damage[512];   /* of trace_info, or the error's message */
+  char damage[512]; /* of trace_info, or the error's message */
   bool complete;
 };
 
 struct trace_events trace_events_read(const char *path);
-/* The events that the reader gives from where it stands; names are the reader's, so free items only. */
+/* The events that the reader gives from where it stands. */
 struct trace_events trace_events_take(struct trace_reader *reader);
 void trace_events_fini(struct trace_events *events);
 
