@@ -45,7 +45,7 @@ static void *checked(void *block) {
   return block;
 }
 
-/* ---- a stack of `depth` frames, the innermost eight chosen by the bits of `path`: 256 distinct stacks ------------- */
+/* ---- a stack of `depth` frames, the innermost eight chosen by the bits of `path`: 256 distinct stacks --------- */
 
 typedef void *(*leaf_function)(void *argument, size_t size);
 

@@ -48,7 +48,8 @@ class Run:
         self.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         self.output = done.stdout
         if done.returncode != 0:
-            sys.exit(f"bench: {' '.join(map(str, command))}\nended with status {done.returncode}:\n{self.output[-2000:]}")
+            sys.exit(f"bench: {' '.join(map(str, command))}\n"
+                     f"ended with status {done.returncode}:\n{self.output[-2000:]}")
 
     def micro_value(self):
         return float(MICRO_VALUE.search(self.output).group(1))
@@ -78,8 +79,8 @@ class Bench:
         return Run(command, self.environment)
 
     def run_recorded(self, command, name, *record_options):
-        return Run([self.options.actscope, "record", "--quiet", *record_options, "-o", self.trace(name), "--", *command],
-                   self.environment)
+        record = [self.options.actscope, "record", "--quiet", *record_options, "-o", self.trace(name)]
+        return Run([*record, "--", *command], self.environment)
 
     def run_heaptrack(self, command, name, *heaptrack_options):
         for old in self.folder.glob(f"{name}.heaptrack*"):
@@ -95,7 +96,8 @@ class Bench:
                 "heaptrack --raw": lambda: self.run_heaptrack(command, name, "--raw")}
 
     def rounds(self, variants, label):
-        """Runs the variants (name -> callable giving a Run) in turn, round after round; name -> [Run] without round 0."""
+        """Runs the variants (name -> callable giving a Run) in turn, round after round. Gives name -> [Run], without
+        round 0."""
         runs = {name: [] for name in variants}
         for number in range(self.options.runs + 1):
             for name, action in variants.items():
@@ -321,7 +323,8 @@ def remove_recordings(bench):
 def main():
     options = parse_options()
     if without_torch(options):
-        sys.exit(f"bench: {options.python} has no torch: scripts/install-deps.sh brings Debian's, or name one by --python")
+        sys.exit(f"bench: {options.python} has no torch: scripts/install-deps.sh brings Debian's, or name another "
+                 "with --python")
     bench = Bench(options)
     about = machine()
     print(f"{about['processor']}, {about['processors']} processors, load {about['load_1min']:.2f} at the start")

@@ -1,22 +1,22 @@
-/* Keeps the trace's module map up to date with what the dynamic loader has mapped. */
+/* Keeps the trace's module map up to date with what the dynamic loader has mapped.
+ *
+ * The loader's own lock is never taken but in modules_start: a program may hold it (inside dl_iterate_phdr) and wait for us.
+ * A module that is loaded later is found when the first stack has a frame in it. All with the recorder's lock held. */
 #ifndef ACTSCOPE_PROFILER_MODULES_H
 #define ACTSCOPE_PROFILER_MODULES_H
 
-#include "profiler/run_file.h"
+#include <stddef.h>
+#include <stdint.h>
 
-#include <stdbool.h>
+/* Writes what is mapped now into a new trace: at start. */
+void modules_start(void);
+/* The same in a child after fork, from what the parent knew. */
+void modules_restart(void);
 
-/* Forgets what is known: a new trace begins. */
-void modules_init(struct run_file *file);
+/* Writes the modules that these code addresses lie in, unless they are in the trace already. */
+void modules_note(const uint64_t *frames, size_t count, uint64_t time_ns);
 
-/* Have modules been loaded since the last refresh? One load, no lock. */
-bool modules_stale(void);
-
-/* Writes what has been loaded or unmapped since the last time. True if code was unmapped: an address may mean other code
- * from now on. With the recorder's lock held; takes the loader's lock for a moment. */
-bool modules_refresh(void);
-
-/* A module is about to be unmapped: modules_stale looks at nothing until the next refresh. */
-void modules_unloading(void);
+/* After dlclose: writes which modules are gone, and begins a new epoch of code addresses (stack_key.h) if any is. */
+void modules_sweep(void);
 
 #endif

@@ -1,8 +1,7 @@
 /* Interned stacks and the tables chunks: see the header.
  *
- * A stack is known by a 128-bit hash of its frames, so that the process keeps 24 bytes a stack and not its frames; two
- * different stacks out of a million share a hash with a probability below 1e-26. Readers take no lock: an entry's id is
- * stored last, and a table that has grown too small is left in place for those who still look into it. */
+ * A stack is known by its key alone, so that the process keeps 24 bytes a stack and not its frames. Readers take no lock:
+ * an entry's id is stored last, and a table that has grown too small is left in place for those who still look into it. */
 #include "profiler/tables.h"
 
 #include "profiler/arena.h"
@@ -10,8 +9,8 @@
 #include <string.h>
 
 struct entry {
-  uint64_t low, high;
-  uint32_t id; /* 0 = empty; stored with release order after the hash */
+  struct stack_key key;
+  uint32_t id; /* 0 = empty; stored with release order after the key */
 };
 
 struct table {
@@ -24,7 +23,6 @@ static struct {
   struct table *table;
   size_t stacks;
   uint32_t strings, sequence;
-  uint64_t epoch; /* addresses may have changed their meaning: part of the hash */
   struct trace_chunk_writer writer;
   size_t capacity;
   size_t previous_count;
@@ -46,44 +44,24 @@ bool tables_init(struct run_file *file) {
   return tables.table != NULL;
 }
 
-__extension__ typedef unsigned __int128 uint128;
-
-static inline uint64_t mix(uint64_t a, uint64_t b) {
-  uint128 product = (uint128)a * b;
-  return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* Two lanes of multiply-and-fold, as wyhash does; frames are addresses, so their entropy is in the low bits. */
-static struct entry hash_stack(const uint64_t *frames, size_t count) {
-  uint64_t a = 0x9e3779b97f4a7c15u ^ tables.epoch;
-  uint64_t b = 0xd6e8feb86659fd93u + count;
-  for (size_t i = 0; i < count; i++) {
-    a = mix(a ^ frames[i], 0xa0761d6478bd642fu);
-    b = mix(b + frames[i], 0xe7037ed1a0b428dbu);
-  }
-  return (struct entry){.low = mix(a, 0x8ebc6af09c88c6e3u), .high = mix(b, 0x589965cc75374cc3u)};
-}
-
-static struct entry *find_slot(struct table *table, const struct entry *key, uint32_t *id) {
+static struct entry *find_slot(struct table *table, const struct stack_key *key, uint32_t *id) {
   for (size_t i = key->low & table->mask;; i = (i + 1) & table->mask) {
     struct entry *slot = &table->entries[i];
     *id = __atomic_load_n(&slot->id, __ATOMIC_ACQUIRE);
-    if (*id == 0 || (slot->low == key->low && slot->high == key->high)) {
+    if (*id == 0 || (slot->key.low == key->low && slot->key.high == key->high)) {
       return slot;
     }
   }
 }
 
-uint32_t tables_find_stack(const uint64_t *frames, size_t count) {
-  struct entry key = hash_stack(frames, count);
+uint32_t tables_find_stack(const struct stack_key *key) {
   uint32_t id;
-  find_slot(__atomic_load_n(&tables.table, __ATOMIC_ACQUIRE), &key, &id);
+  find_slot(__atomic_load_n(&tables.table, __ATOMIC_ACQUIRE), key, &id);
   return id;
 }
 
-static void publish_entry(struct entry *slot, const struct entry *key, uint32_t id) {
-  slot->low = key->low;
-  slot->high = key->high;
+static void publish_entry(struct entry *slot, const struct stack_key *key, uint32_t id) {
+  slot->key = *key;
   __atomic_store_n(&slot->id, id, __ATOMIC_RELEASE);
 }
 
@@ -100,7 +78,7 @@ static bool grow(void) {
   for (size_t i = 0; i <= old->mask; i++) {
     if (old->entries[i].id) {
       uint32_t ignored;
-      publish_entry(find_slot(table, &old->entries[i], &ignored), &old->entries[i], old->entries[i].id);
+      publish_entry(find_slot(table, &old->entries[i].key, &ignored), &old->entries[i].key, old->entries[i].id);
     }
   }
   __atomic_store_n(&tables.table, table, __ATOMIC_RELEASE);
@@ -125,10 +103,9 @@ static bool next_chunk(size_t need) {
   return true;
 }
 
-uint32_t tables_add_stack(const uint64_t *frames, size_t count) {
-  struct entry key = hash_stack(frames, count);
+uint32_t tables_add_stack(const struct stack_key *key, const uint64_t *frames, size_t count) {
   uint32_t id;
-  find_slot(tables.table, &key, &id);
+  find_slot(tables.table, key, &id);
   if (id || !grow()) {
     return id;
   }
@@ -142,7 +119,7 @@ uint32_t tables_add_stack(const uint64_t *frames, size_t count) {
   tables.previous_count = count;
   tables.stacks++;
   uint32_t ignored;
-  publish_entry(find_slot(tables.table, &key, &ignored), &key, id);
+  publish_entry(find_slot(tables.table, key, &ignored), key, id);
   return id;
 }
 
@@ -174,7 +151,6 @@ void tables_add_module(const struct trace_module_record *module) {
 }
 
 void tables_remove_module(uint64_t begin) {
-  tables.epoch++;
   uint64_t now = run_file_now(tables.file);
   if (!trace_write_module_gone(&tables.writer, now, begin) && next_chunk(TRACE_RECORD_MAX)) {
     trace_write_module_gone(&tables.writer, now, begin);

@@ -1,10 +1,11 @@
 /* What a trace says once and events refer to by number: stacks, strings, modules. In chunks of their own.
  *
- * tables_stack may be called by any thread at once; everything else with the recorder's lock held. */
+ * tables_find_stack may be called by any thread at once; everything else with the recorder's lock held. */
 #ifndef ACTSCOPE_PROFILER_TABLES_H
 #define ACTSCOPE_PROFILER_TABLES_H
 
 #include "profiler/run_file.h"
+#include "profiler/stack_key.h"
 #include "trace/trace_writer.h"
 
 #include <stdbool.h>
@@ -15,15 +16,14 @@
 bool tables_init(struct run_file *file);
 
 /* The id of a stack that is in the trace already; 0 when it is not. Lock-free. */
-uint32_t tables_find_stack(const uint64_t *frames, size_t count);
-/* Writes it if need be; 0 when there is no room for it. */
-uint32_t tables_add_stack(const uint64_t *frames, size_t count);
+uint32_t tables_find_stack(const struct stack_key *key);
+/* Writes it if need be, frames innermost first; 0 when there is no room for it. */
+uint32_t tables_add_stack(const struct stack_key *key, const uint64_t *frames, size_t count);
 
 /* Writes a string, returns its id; 0 when that was not possible or the string is empty. */
 uint32_t tables_add_string(const void *bytes, size_t size);
 void tables_add_meta(const char *key, const char *value);
 void tables_add_module(const struct trace_module_record *module);
 void tables_remove_module(uint64_t begin);
-
 
 #endif

@@ -28,7 +28,8 @@ struct unwind_memo {
   uint64_t epoch;     /* of the modules: code may have been replaced */
   uint64_t low, high; /* addresses that were seen to be readable: a part of the stack */
   size_t count, flat_count;
-  bool whole; /* frames[0] is the outermost one there is */
+  bool whole;        /* frames[0] is the outermost one there is */
+  uint64_t end_slot; /* the word that says so by being 0; 0 = frames[0]'s call frame information says so */
   struct unwind_frame frames[CONFIG_STACK_DEPTH_MAX]; /* outermost first */
   struct unwind_frame fresh[CONFIG_STACK_DEPTH_MAX];  /* innermost first: what this walk found new */
   uint64_t flat[CONFIG_STACK_DEPTH_MAX + UNWIND_OWN_FRAMES];

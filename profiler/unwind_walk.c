@@ -50,14 +50,13 @@ static bool readable(struct unwind_memo *memo, uint64_t address) {
 /* The stack may have grown since, or this may be another one (a coroutine's, or that of signals). */
 static void enter_stack(struct unwind_memo *memo, uint64_t sp) {
   uint64_t page = sp & ~(uint64_t)(PAGE - 1);
-  if (sp >= memo->high || memo->low - page > STACK_GAP) {
-    if (sp < memo->low || sp >= memo->high) {
-      memo->high = page + PAGE;
-    }
+  if (page >= memo->low && page < memo->high) {
+    return;
   }
-  if (sp < memo->low || memo->low == 0 || memo->high == page + PAGE) {
-    memo->low = page;
+  if (page > memo->low || memo->low - page > STACK_GAP) {
+    memo->high = page + PAGE;
   }
+  memo->low = page;
 }
 
 __attribute__((no_sanitize("address", "thread"))) static inline uint64_t load(uint64_t address) {
@@ -96,6 +95,7 @@ static enum step step(struct unwind_memo *memo, struct unwind_frame *frame, stru
   frame->plain = !rule.cfa_deref && !rule.is_signal && ip_slot == cfa - 8;
   *next = (struct unwind_frame){
       .ip = load(ip_slot), .sp = cfa, .bp = bp_slot ? load(bp_slot) : frame->bp, .exact = rule.is_signal};
+  next->bp_slot = ip_slot; /* for the case that it holds 0 */
   if (rule.is_signal) {
     enter_stack(memo, cfa);
   }
@@ -137,6 +137,7 @@ struct walk {
   struct unwind_memo *memo;
   size_t max, fresh; /* frames in memo->fresh */
   size_t matched;    /* frames of the last walk that hold, from the outermost on */
+  uint64_t end_slot;
   bool whole;
 };
 
@@ -149,7 +150,7 @@ static bool push(struct walk *walk, const struct unwind_frame *frame) {
 static bool reuse(struct walk *walk, size_t *k) {
   struct unwind_memo *memo = walk->memo;
   size_t last = verify(memo, *k - 1);
-  if (last == 0 && memo->whole) {
+  if (last == 0 && memo->whole && (memo->end_slot == 0 || load(memo->end_slot) == 0)) {
     walk->matched = *k;
     walk->whole = true;
     return true;
@@ -181,6 +182,7 @@ static enum step walk_frames(struct walk *walk, struct unwind_frame at) {
     enum step result = step(memo, &memo->fresh[walk->fresh - 1], &at);
     if (result != STEP_DONE) {
       walk->whole = result == STEP_END;
+      walk->end_slot = at.ip == 0 ? at.bp_slot : 0;
       return result;
     }
   }
@@ -191,6 +193,7 @@ static void keep(const struct walk *walk) {
   struct unwind_memo *memo = walk->memo;
   size_t matched = walk->matched;
   memo->whole = walk->whole;
+  memo->end_slot = walk->end_slot;
   if (matched + walk->fresh > CONFIG_STACK_DEPTH_MAX) {
     size_t excess = matched + walk->fresh - CONFIG_STACK_DEPTH_MAX;
     memmove(memo->frames, memo->frames + excess, (matched - excess) * sizeof memo->frames[0]);
@@ -247,7 +250,7 @@ size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, bool
   memo->flat_count = 0;
   max = max < CONFIG_STACK_DEPTH_MAX ? max : CONFIG_STACK_DEPTH_MAX;
   enter_stack(memo, first.sp);
-  struct walk walk = {.memo = memo, .max = max};
+  struct walk walk = {.memo = memo, .max = max, .end_slot = memo->end_slot};
   enum step result = walk_frames(&walk, first);
   if (result == STEP_ODD && may_lock) {
     size_t count = walk_by_libunwind(memo, first.ip, max);

@@ -53,7 +53,8 @@ apt() {
 
 # Mirrors may be named with a password: no address of theirs reaches the log or the screen.
 without_addresses() {
-  sed -u -E -e 's#[a-z+]+://[^ ]+#MIRROR#g' -e "s#(resolve|connect to|Connecting to) [^ ]+#\1 MIRROR#g" -e 's#\[IP: [^]]*\]##g'
+  sed -u -E -e 's#[a-z+]+://[^ ]+#MIRROR#g' \
+    -e "s#(resolve|connect to|Connecting to) [^ ]+#\1 MIRROR#g" -e 's#\[IP: [^]]*\]##g'
 }
 
 install_missing() {

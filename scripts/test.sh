@@ -122,7 +122,7 @@ stage_e2e() {
     return 0
   fi
   if [ -x scripts/make-torch-venv.sh ]; then
-    if ! quietly "$LOGS/torch-venv.log" "PyTorch from PyPI (scripts/make-torch-venv.sh)" scripts/make-torch-venv.sh; then
+    if ! quietly "$LOGS/torch-venv.log" "PyTorch from PyPI" scripts/make-torch-venv.sh; then
       warn "SKIPPED: the end-to-end tests under PyTorch from PyPI, which is not to be had here (counted as one)"
       count 0 0 1
     fi
@@ -131,7 +131,7 @@ stage_e2e() {
   timeout 1200 /usr/bin/python3 tests/e2e/run.py </dev/null 2>&1 | tee "$log" || status=$?
   line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1 || true)
   if [ -n "$line" ]; then
-    read -r good bad left < <(sed -E 's/^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?.*/\1 \2 \4/' <<<"$line 0")
+    read -r good bad left < <(sed -E 's/^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?.*/\1 \2 \4/' <<<"$line")
   fi
   if [ -z "$line" ] || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then
     bad=$((bad + 1))

@@ -69,6 +69,8 @@ def main():
     if options.list:
         print("\n".join(short_name(test) for test in tests))
         return 0
+    if not os.access(harness.ACTSCOPE, os.X_OK):
+        sys.exit(f"run.py: no program {harness.ACTSCOPE}: build it, or name another in ACTSCOPE")
     versions = ", ".join(harness.torch_version(python) for python in harness.pythons()) or "none"
     print(f"{len(tests)} tests of {harness.ACTSCOPE}; PyTorch: {versions}", flush=True)
     counts = run_all(tests, options.jobs)

@@ -1,0 +1,60 @@
+/* Which frame names an allocation's place. */
+#include "analyzers/site.h"
+
+#include <criterion/criterion.h>
+
+#define FRAME(function, file, line, module) {(char *)(uintptr_t)(function), (char *)(uintptr_t)(file), \
+                                             (char *)(uintptr_t)(module), (line)}
+
+static void expect(const struct facts_frame *frames, size_t count, const char *name) {
+  struct strings *strings = strings_open();
+  struct facts_frame copy[16];
+  for (size_t i = 0; i < count; i++) {
+    copy[i] = frames[i];
+  }
+  struct facts_stack stack = {.frames = copy, .frames_count = count};
+  cr_assert_str_eq(site_name(&stack, strings), name);
+  strings_close(strings);
+}
+
+Test(site, the_programs_own_line_comes_first) {
+  const struct facts_frame frames[] = {
+      FRAME("malloc", "", 0, "libc.so.6"),
+      FRAME("malloc", "preload.c", 80, "actscope_preload.so"),
+      FRAME("xmalloc", "/src/util.c", 12, "train"),
+      FRAME("forward", "/src/train.c", 88, "train"),
+  };
+  expect(frames, 4, "util.c:12 xmalloc");
+  expect(frames, 2, "libc.so.6 malloc"); /* nothing better */
+}
+
+Test(site, library_lines_are_not_the_programs) {
+  const struct facts_frame frames[] = {
+      FRAME("operator new", "/gcc/new_op.cc", 50, "libstdc++.so.6"),
+      FRAME("std::vector<float>::resize", "/usr/include/c++/12/bits/stl_vector.h", 1000, "train"),
+      FRAME("torch::nn::Linear::reset", "/pytorch/linear.cpp", 30, "libtorch_cpu.so"),
+      FRAME("Net::forward", "/home/me/net.cpp", 7, "train"),
+  };
+  expect(frames, 4, "net.cpp:7 Net::forward");
+  expect(frames, 3, "libtorch_cpu.so torch::nn::Linear::reset");
+}
+
+Test(site, of_libtorch_the_kernel_rather_than_the_plumbing) {
+  const struct facts_frame frames[] = {
+      FRAME("posix_memalign", "", 0, "libc.so.6"),
+      FRAME("c10::alloc_cpu", "", 0, "libc10.so"),
+      FRAME("at::detail::empty_generic", "", 0, "libtorch_cpu.so"),
+      FRAME("at::meta::structured_addmm::meta", "", 0, "libtorch_cpu.so"),
+      FRAME("libtorch_cpu.so+0x1c2f", "", 0, "libtorch_cpu.so"),
+      FRAME("at::_ops::addmm::call", "", 0, "libtorch_cpu.so"),
+      FRAME("at::native::linear", "", 0, "libtorch_cpu.so"),
+  };
+  expect(frames, 7, "libtorch_cpu.so at::native::linear");
+  expect(frames, 6, "libtorch_cpu.so at::meta::structured_addmm::meta"); /* rather that than malloc */
+}
+
+Test(site, nothing_known) {
+  const struct facts_frame frames[] = {FRAME("0x7f0012", "", 0, ""), FRAME("0x7f0099", "", 0, "")};
+  expect(frames, 2, "0x7f0012");
+  expect(NULL, 0, "");
+}
