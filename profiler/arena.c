@@ -16,6 +16,10 @@ void arena_unmap(void *memory, size_t size) {
   }
 }
 
+void arena_map_over(void *memory, size_t size) {
+  syscall(SYS_mmap, memory, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
 void *arena_map_wiped_on_fork(void) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   void *memory = arena_map(page);

@@ -1,9 +1,9 @@
 /* The one list of intercepted functions, as X(name, return type, (parameters)): slots, their resolution and the test that
  * every one of them is exported expand from it.
  *
- * Not here: vfork and clone (a child that shares memory is the same heap, and one that does not is noticed by the guard
- * page, see recorder.c), reallocarray (is realloc with an overflow check), dlopen (must see its caller's return address:
- * preload_dlopen.c). */
+ * Not here: fork (pthread_atfork, which also sees libc's own forks), vfork and clone (a child that shares memory is the same
+ * heap, and one that does not is noticed by the guard page, see recorder.c), reallocarray (is realloc with an overflow
+ * check), dlopen (must see its caller's return address: preload_dlopen.c). */
 #ifndef ACTSCOPE_PROFILER_HOOKS_H
 #define ACTSCOPE_PROFILER_HOOKS_H
 
@@ -28,7 +28,7 @@
   X(mmap64, void *, (void *, size_t, int, int, int, off64_t))                                                          \
   X(munmap, int, (void *, size_t))                                                                                     \
   X(mremap, void *, (void *, size_t, size_t, int, ...))                                                                \
-  X(fork, pid_t, (void))                                                                                               \
+  X(_Fork, pid_t, (void))                                                                                               \
   X(dlclose, int, (void *))                                                                                            \
   X(dl_iterate_phdr, int, (int (*)(struct dl_phdr_info *, size_t, void *), void *))                                    \
   X(_exit, void, (int))                                                                                                \

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define CALLER __builtin_return_address(0)
+#define FRAME __builtin_frame_address(0)
 
 #define DECLARE_SLOT(name, type, parameters) type(*name) parameters;
 struct slots {
@@ -80,7 +80,9 @@ static const struct slots early = {
 };
 
 static struct slots real;
-static bool resolving;
+
+/* Bytes of a block, by which an allocation and its free agree whether it is small. */
+static size_t (*usable_size)(void *block) = early_usable_size;
 
 static void resolve(void);
 
@@ -147,7 +149,60 @@ static struct slots real = {
     .malloc_usable_size = first_usable_size,
 };
 
+/* ---- whose malloc it is ------------------------------------------------------------------------------------------------- */
+
+/* The module that defines the real malloc, unless that is libc: what it maps for itself is not the program's mapping. */
+static uintptr_t allocator_begin, allocator_size;
+
+/* Where usable sizes are not known, everything counts as a small block of no bytes, unless everything is recorded. */
+static size_t no_usable_size(void *block) {
+  (void)block;
+  return 0;
+}
+
+static bool find_module(const void *address, struct dl_find_object *module) {
+  return address && _dl_find_object((void *)(uintptr_t)address, module) == 0;
+}
+
+static const char *module_name(const struct dl_find_object *module) {
+  const char *name = module->dlfo_link_map->l_name;
+  return name && *name ? name : program_invocation_name;
+}
+
+static void *address_of(const char *name, void *handle) {
+  return dlsym(handle, name);
+}
+
+/* An allocator of the program's own, beneath us: see what it lacks. */
+static void inspect_allocator(void) {
+  struct dl_find_object libc, heap, sizes, cxx;
+  if (!find_module(address_of("getpid", RTLD_NEXT), &libc) || !find_module(address_of("malloc", RTLD_NEXT), &heap) ||
+      heap.dlfo_link_map == libc.dlfo_link_map) {
+    return;
+  }
+  allocator_begin = (uintptr_t)heap.dlfo_map_start;
+  allocator_size = (uintptr_t)heap.dlfo_map_end - allocator_begin;
+  recorder_meta("allocator", module_name(&heap));
+  if (!find_module(address_of("malloc_usable_size", RTLD_NEXT), &sizes) || sizes.dlfo_link_map != heap.dlfo_link_map) {
+    usable_size = no_usable_size;
+    recorder_meta("no_usable_size", module_name(&heap));
+  }
+  if (find_module(address_of("_Znwm", RTLD_NEXT), &cxx) && cxx.dlfo_link_map == heap.dlfo_link_map) {
+    recorder_meta("own_operator_new", module_name(&heap)); /* it does not go by malloc */
+  }
+}
+
+/* A program that defines malloc itself never comes here. */
+static void inspect_bypass(void) {
+  struct dl_find_object ours, first;
+  if (find_module((const void *)(uintptr_t)&inspect_bypass, &ours) &&
+      find_module(address_of("malloc", RTLD_DEFAULT), &first) && first.dlfo_link_map != ours.dlfo_link_map) {
+    recorder_meta("own_malloc", module_name(&first));
+  }
+}
+
 static void resolve(void) {
+  static bool resolving;
   if (resolving) {
     return;
   }
@@ -157,7 +212,12 @@ static void resolve(void) {
 #define RESOLVE(name, type, parameters) *(void **)&found.name = dlsym(RTLD_NEXT, #name);
   HOOKS(RESOLVE)
   real = found;
+  usable_size = found.malloc_usable_size;
   recorder_init();
+  if (recorder_config()) {
+    inspect_allocator();
+    inspect_bypass();
+  }
 }
 
 __attribute__((constructor(101))) static void start(void) {
@@ -170,14 +230,14 @@ __attribute__((destructor)) static void finish(void) {
 
 /* ---- the heap ------------------------------------------------------------------------------------------------------ */
 
-static inline void *tell_alloc(void *block, size_t size, const void *caller) {
+static inline void *tell_alloc(void *block, size_t size, const void *frame) {
   struct thread_state *state;
   if (block && !early_owns(block) && (state = recorder_current())) {
-    size_t usable = real.malloc_usable_size(block);
+    size_t usable = usable_size(block);
     if (usable < recorder_min_size) {
       recorder_small_alloc(state, usable);
     } else {
-      recorder_alloc(state, block, size, caller);
+      recorder_alloc(state, block, size, frame);
       probe_note_block(block, size);
     }
   }
@@ -185,33 +245,33 @@ static inline void *tell_alloc(void *block, size_t size, const void *caller) {
 }
 
 EXPORT void *malloc(size_t size) {
-  return tell_alloc(real.malloc(size), size, CALLER);
+  return tell_alloc(real.malloc(size), size, FRAME);
 }
 
 EXPORT void *calloc(size_t count, size_t size) {
-  return tell_alloc(real.calloc(count, size), count * size, CALLER);
+  return tell_alloc(real.calloc(count, size), count * size, FRAME);
 }
 
 EXPORT void *aligned_alloc(size_t alignment, size_t size) {
-  return tell_alloc(real.aligned_alloc(alignment, size), size, CALLER);
+  return tell_alloc(real.aligned_alloc(alignment, size), size, FRAME);
 }
 
 EXPORT void *memalign(size_t alignment, size_t size) {
-  return tell_alloc(real.memalign(alignment, size), size, CALLER);
+  return tell_alloc(real.memalign(alignment, size), size, FRAME);
 }
 
 EXPORT void *valloc(size_t size) {
-  return tell_alloc(real.valloc(size), size, CALLER);
+  return tell_alloc(real.valloc(size), size, FRAME);
 }
 
 EXPORT void *pvalloc(size_t size) {
-  return tell_alloc(real.pvalloc(size), size, CALLER);
+  return tell_alloc(real.pvalloc(size), size, FRAME);
 }
 
 EXPORT int posix_memalign(void **block, size_t alignment, size_t size) {
   int failed = real.posix_memalign(block, alignment, size);
   if (!failed) {
-    tell_alloc(*block, size, CALLER);
+    tell_alloc(*block, size, FRAME);
   }
   return failed;
 }
@@ -222,11 +282,11 @@ EXPORT void free(void *block) {
     return;
   }
   if (block && (state = recorder_current())) {
-    size_t usable = real.malloc_usable_size(block);
+    size_t usable = usable_size(block);
     if (usable < recorder_min_size) {
       recorder_small_free(state, usable);
     } else {
-      recorder_free(state, block, CALLER);
+      recorder_free(state, block, FRAME);
     }
   }
   real.free(block);
@@ -245,30 +305,30 @@ static void *realloc_early(void *block, size_t size) {
   return moved;
 }
 
-static void *realloc_told(void *block, size_t size, const void *caller) {
+static void *realloc_told(void *block, size_t size, const void *frame) {
   struct thread_state *state = recorder_current();
   if (early_owns(block)) {
-    return tell_alloc(realloc_early(block, size), size, caller);
+    return tell_alloc(realloc_early(block, size), size, frame);
   }
   if (!block || !state) {
-    return tell_alloc(real.realloc(block, size), size, caller);
+    return tell_alloc(real.realloc(block, size), size, frame);
   }
-  size_t before = real.malloc_usable_size(block);
+  size_t before = usable_size(block);
   uint32_t stack = 0;
   if (before < recorder_min_size) {
     recorder_small_free(state, before);
   } else {
-    stack = recorder_realloc_free(state, block, caller);
+    stack = recorder_realloc_free(state, block, frame);
   }
   void *moved = real.realloc(block, size);
   bool kept = !moved && size != 0; /* it failed: the old block is still there, with the size that is known of it */
   void *now = kept ? block : moved;
   if (now) {
-    size_t usable = real.malloc_usable_size(now);
+    size_t usable = usable_size(now);
     if (usable < recorder_min_size) {
       recorder_small_alloc(state, usable);
     } else {
-      recorder_realloc_alloc(state, now, kept ? before : size, stack, caller);
+      recorder_realloc_alloc(state, now, kept ? before : size, stack, frame);
       probe_note_block(now, size);
     }
   }
@@ -276,7 +336,7 @@ static void *realloc_told(void *block, size_t size, const void *caller) {
 }
 
 EXPORT void *realloc(void *block, size_t size) {
-  return realloc_told(block, size, CALLER);
+  return realloc_told(block, size, FRAME);
 }
 
 EXPORT void *reallocarray(void *block, size_t count, size_t size) {
@@ -285,10 +345,22 @@ EXPORT void *reallocarray(void *block, size_t count, size_t size) {
     errno = ENOMEM;
     return NULL;
   }
-  return realloc_told(block, bytes, CALLER);
+  return realloc_told(block, bytes, FRAME);
 }
 
 /* ---- mappings ------------------------------------------------------------------------------------------------------ */
+
+/* What an allocator maps is its own business; its lock may be held, too. */
+static inline bool is_allocators(const void *frame) {
+  uintptr_t caller = ((const uintptr_t *)frame)[1];
+  return caller - allocator_begin < allocator_size;
+}
+
+static inline void tell_map(const void *address, size_t size, bool unmap, const void *frame) {
+  if (!is_allocators(frame)) {
+    recorder_map(address, size, unmap, frame);
+  }
+}
 
 EXPORT void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
   if (!real.mmap) {
@@ -296,7 +368,7 @@ EXPORT void *mmap(void *address, size_t size, int protection, int flags, int fd,
   }
   void *mapped = real.mmap(address, size, protection, flags, fd, offset);
   if (mapped != MAP_FAILED) {
-    recorder_map(mapped, size, false, CALLER);
+    tell_map(mapped, size, false, FRAME);
   }
   return mapped;
 }
@@ -307,19 +379,27 @@ EXPORT void *mmap64(void *address, size_t size, int protection, int flags, int f
   }
   void *mapped = real.mmap64(address, size, protection, flags, fd, offset);
   if (mapped != MAP_FAILED) {
-    recorder_map(mapped, size, false, CALLER);
+    tell_map(mapped, size, false, FRAME);
   }
   return mapped;
+}
+
+/* The kernel refuses other addresses. */
+static bool is_page(const void *address) {
+  return ((uintptr_t)address & 4095) == 0;
 }
 
 EXPORT int munmap(void *address, size_t size) {
   if (!real.munmap) {
     return (int)syscall(SYS_munmap, address, size);
   }
-  recorder_map(address, size, true, CALLER);
+  if (size && is_page(address)) {
+    tell_map(address, size, true, FRAME);
+  }
   return real.munmap(address, size);
 }
 
+/* Like realloc: the old range ends before the call, since another thread may get it at once; it is back if that failed. */
 EXPORT void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
   va_list rest;
   va_start(rest, flags);
@@ -328,27 +408,36 @@ EXPORT void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
   if (!real.mremap) {
     return (void *)syscall(SYS_mremap, old, old_size, size, flags, wanted); // NOLINT(performance-no-int-to-ptr)
   }
+  bool moves = old_size && !(flags & MREMAP_DONTUNMAP) && is_page(old);
+  if (moves) {
+    tell_map(old, old_size, true, FRAME);
+  }
   void *mapped = real.mremap(old, old_size, size, flags, wanted);
   if (mapped != MAP_FAILED) {
-    recorder_map(old, old_size, true, CALLER);
-    recorder_map(mapped, size, false, CALLER);
+    tell_map(mapped, size, false, FRAME);
+  } else if (moves) {
+    tell_map(old, old_size, false, FRAME);
   }
   return mapped;
 }
 
 /* ---- processes and modules ------------------------------------------------------------------------------------------ */
 
-EXPORT pid_t fork(void) {
+/* The fork that may be called in signal handlers, and so runs no pthread_atfork handlers. */
+EXPORT pid_t _Fork(void) {
   resolve();
   recorder_before_fork();
-  pid_t child = real.fork();
-  recorder_after_fork();
+  pid_t child = real._Fork();
+  if (child == 0) {
+    recorder_after_fork_in_child();
+  } else {
+    recorder_after_fork();
+  }
   return child;
 }
 
 EXPORT int dlclose(void *handle) {
   resolve();
-  recorder_modules_unloading();
   int failed = real.dlclose(handle);
   recorder_modules_changed();
   return failed;

@@ -16,7 +16,7 @@ extern struct probe_layout probe_layout;
 
 /* Remembers a recent block until the layout of torch's tensors is known; nothing after that. */
 static inline void probe_note_block(const void *block, size_t size) {
-  if (__builtin_expect(!probe_layout.known, 0)) {
+  if (__builtin_expect(!__atomic_load_n(&probe_layout.known, __ATOMIC_RELAXED), 0)) {
     probe_layout_note_block(&probe_layout, block, size);
   }
 }

@@ -34,8 +34,8 @@ static uint64_t recent_size(const struct probe_layout *layout, uint64_t address)
   uint32_t most = count < PROBE_RECENT_BLOCKS ? count : PROBE_RECENT_BLOCKS;
   for (uint32_t i = 1; i <= most; i++) {
     uint32_t slot = (count - i) % PROBE_RECENT_BLOCKS;
-    if (layout->recent[slot].address == address) {
-      return layout->recent[slot].size;
+    if (__atomic_load_n(&layout->recent[slot].address, __ATOMIC_RELAXED) == address) {
+      return __atomic_load_n(&layout->recent[slot].size, __ATOMIC_RELAXED);
     }
   }
   return 0;

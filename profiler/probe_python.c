@@ -26,7 +26,7 @@ EXPORT void actscope_probe_save(uint64_t token, uint64_t data, uint64_t bytes, u
       .source = TRACE_SOURCE_HOOKS,
   };
   if (bytes + 64 >= recorder_min_size) {
-    recorder_save(&save, __builtin_return_address(0));
+    recorder_save(&save, __builtin_frame_address(0));
   }
 }
 

@@ -12,6 +12,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 #define CALLER __builtin_return_address(0)
+#define FRAME __builtin_frame_address(0)
 
 struct probe_layout probe_layout;
 
@@ -54,7 +55,7 @@ static bool read_tensor(const void *tensor, struct probe_tensor *out) {
          probe_layout_read(&probe_layout, impl, out) && out->bytes + 64 >= recorder_min_size;
 }
 
-static void note_save(const void *saved, const void *caller) {
+static void note_save(const void *saved, const void *frame) {
   struct probe_tensor tensor;
   __atomic_fetch_add(&probe_saves_seen, 1, __ATOMIC_RELAXED);
   if (!wanted() || !read_tensor(saved, &tensor)) {
@@ -68,7 +69,7 @@ static void note_save(const void *saved, const void *caller) {
       .dtype = tensor.dtype,
       .source = TRACE_SOURCE_PROBE,
   };
-  recorder_save(&save, caller);
+  recorder_save(&save, frame);
 }
 
 #define SAVED_VARIABLE_CONSTRUCTOR(name)                                                                               \
@@ -76,7 +77,7 @@ static void note_save(const void *saved, const void *caller) {
   EXPORT void name(void *saved, const void *tensor, bool is_output, bool is_inplace) {                                 \
     static void *real;                                                                                                 \
     REAL(void (*)(void *, const void *, bool, bool), &real, #name)(saved, tensor, is_output, is_inplace);              \
-    note_save(saved, CALLER);                                                                                          \
+    note_save(saved, FRAME);                                                                                          \
   }
 
 /* SavedVariable(const at::Tensor &, bool, bool) and the same for an optional tensor, complete and base constructors. */

@@ -6,6 +6,7 @@
 #define ACTSCOPE_PROFILER_RECORDER_H
 
 #include "profiler/config.h"
+#include "profiler/unwind.h"
 #include "trace/trace_writer.h"
 
 #include <stdbool.h>
@@ -17,15 +18,17 @@
 struct thread_state {
   uint64_t generation; /* of the recorder that it belongs to: a child after fork has another */
   struct trace_chunk_writer writer;
-  size_t capacity;     /* of the writer's chunk */
+  uint32_t in_event; /* the hook is not to be entered again (a signal handler, our own calls) */
+  uint32_t busy;     /* inside an event: libunwind's and the recorder's locks may be held */
+  size_t capacity;   /* of the writer's chunk */
   uint32_t stream, sequence, tid;
-  uint32_t busy;        /* inside an event: libunwind's and the recorder's locks may be held */
-  uint32_t in_event;    /* the hook is not to be entered again (a signal handler, our own calls) */
-  uint32_t locks_taken; /* inside dl_iterate_phdr: no unwinding and no lock of ours, see recorder_forbid_locks */
+  uint32_t locks_taken; /* inside dl_iterate_phdr: libunwind's locks are not to be taken, see recorder_forbid_locks */
   uint32_t in_release;  /* inside SavedVariable::reset_data() */
-  uintptr_t event_frame; /* stack address of the event in course, to notice that longjmp has left it */
+  bool late; /* its thread was ending already when it came: nobody may say when it is free */
+  uintptr_t event_frame;       /* stack address of the event in course, to notice that longjmp has left it */
+  struct trace_small deferred; /* small blocks while in_event: the event may be about to move the chunk's sums */
   struct thread_state *next, *next_free;
-  uint64_t frames[CONFIG_STACK_DEPTH_MAX];
+  struct unwind_memo walk;
 };
 
 /* The calling thread's state and the generation that is recording; for the inline functions below only. initial-exec: a
@@ -44,41 +47,42 @@ struct thread_state *recorder_enter_thread(void);
 
 static inline struct thread_state *recorder_current(void) {
   struct thread_state *state = recorder_thread;
-  if (__builtin_expect(state && state->generation == *recorder_generation, 1)) {
+  if (__builtin_expect(state && state->generation == __atomic_load_n(recorder_generation, __ATOMIC_RELAXED), 1)) {
     return state;
   }
   return recorder_enter_thread();
 }
 
-/* Events. `caller` is the hook's own return address: the stack begins there. */
-void recorder_alloc(struct thread_state *state, const void *block, size_t size, const void *caller);
-void recorder_free(struct thread_state *state, const void *block, const void *caller);
-void recorder_map(const void *address, size_t size, bool unmap, const void *caller);
+/* Events. `frame` is the hook's own __builtin_frame_address(0): the stack begins with the hook's caller. */
+void recorder_alloc(struct thread_state *state, const void *block, size_t size, const void *frame);
+void recorder_free(struct thread_state *state, const void *block, const void *frame);
+void recorder_map(const void *address, size_t size, bool unmap, const void *frame);
 void recorder_small_flush(struct thread_state *state);
 
 /* realloc is two events with one stack, the first before and the second after the real call. */
-uint32_t recorder_realloc_free(struct thread_state *state, const void *block, const void *caller);
+uint32_t recorder_realloc_free(struct thread_state *state, const void *block, const void *frame);
 void recorder_realloc_alloc(struct thread_state *state, const void *block, size_t size, uint32_t stack,
-                            const void *caller);
+                            const void *frame);
 
 /* Of the autograd probe. `save->stack` is filled in here. */
-void recorder_save(struct trace_save *save, const void *caller);
+void recorder_save(struct trace_save *save, const void *frame);
 void recorder_release(uint64_t tensor, uint64_t node_type, uint32_t source);
 void recorder_resident(uint64_t data, uint64_t bytes, uint32_t role, const char *name, size_t name_size);
 void recorder_phase(uint32_t phase, bool begins);
 void recorder_meta(const char *key, const char *value);
 
-/* Around code that holds a lock which unwinding needs, on this thread: events in between have no stack. */
+/* Around code that holds a lock which libunwind needs, on this thread: stacks in between end where only it could go on. */
 void recorder_forbid_locks(void);
 void recorder_allow_locks(void);
 
-/* Around fork: no other thread is inside an event meanwhile, so no lock is copied held. */
+/* Around every fork that runs no pthread_atfork handlers (the others come here by themselves): no other thread is inside an
+ * event meanwhile, so that no lock is copied held. */
 void recorder_before_fork(void);
 void recorder_after_fork(void);
+void recorder_after_fork_in_child(void);
 
-/* The modules have changed (after dlclose). */
+/* After dlclose. */
 void recorder_modules_changed(void);
-void recorder_modules_unloading(void);
 
 const struct config *recorder_config(void); /* NULL before init or when nothing is recorded */
 
@@ -100,12 +104,22 @@ static inline void recorder_check_slack(struct thread_state *state) {
 
 /* The fast path of every small block: two additions to the chunk header in the shared mapping. */
 static inline void recorder_small_alloc(struct thread_state *state, size_t usable) {
+  if (__builtin_expect(state->in_event, 0)) {
+    state->deferred.alloc_bytes += usable;
+    state->deferred.alloc_count++;
+    return;
+  }
   recorder_add(state->writer.base, TRACE_C_SMALL_ALLOC_BYTES, usable);
   recorder_add(state->writer.base, TRACE_C_SMALL_ALLOC_COUNT, 1);
   recorder_check_slack(state);
 }
 
 static inline void recorder_small_free(struct thread_state *state, size_t usable) {
+  if (__builtin_expect(state->in_event, 0)) {
+    state->deferred.free_bytes += usable;
+    state->deferred.free_count++;
+    return;
+  }
   recorder_add(state->writer.base, TRACE_C_SMALL_FREE_BYTES, usable);
   recorder_add(state->writer.base, TRACE_C_SMALL_FREE_COUNT, 1);
   recorder_check_slack(state);

@@ -78,11 +78,12 @@ static void describe_damage(struct trace_description *d, const struct trace_file
     add_damage(d, "the file is cut short: what followed byte %zu is missing", file->size);
   }
   if (file->gaps) {
-    add_damage(d, "pieces are missing in its midst, in %zu places", file->gaps);
+    add_damage(d, "pieces are missing in its midst, in %zu place%s", file->gaps, file->gaps == 1 ? "" : "s");
   }
   describe_stop(d);
   if (d->info.lost_events) {
-    add_damage(d, "%" PRIu64 " events could not be recorded", d->info.lost_events);
+    add_damage(d, "%" PRIu64 " event%s could not be recorded", d->info.lost_events,
+               d->info.lost_events == 1 ? "" : "s");
   }
   describe_end(d);
   d->info.damage = d->damage;

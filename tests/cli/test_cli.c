@@ -193,20 +193,21 @@ Test(cli, a_store_gives_the_same_report) {
   cr_expect_eq(shell("$A export --format collapsed run.act >a && $A export --format collapsed store >b && cmp a b"), 0);
 }
 
-/* Runs a line with a terminal as standard output and gives what it wrote. */
+/* Runs a line with a terminal as standard output and gives what it wrote. The child does nothing but exec: Criterion's
+ * worker has threads, and even its assertions that hold take locks. */
 static void terminal(const char *line, char *out, size_t size) {
+  char command[8192];
   int fd;
   size_t used = 0;
   ssize_t got;
   struct winsize window = {.ws_row = 24, .ws_col = 80};
+  snprintf(command, sizeof command, "A='%s'; %s", program(), line);
   pid_t pid = forkpty(&fd, NULL, NULL, &window);
-  cr_assert_geq(pid, 0);
   if (pid == 0) {
-    char command[8192];
-    snprintf(command, sizeof command, "A='%s'; %s", program(), line);
     execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     _exit(127);
   }
+  cr_assert_gt(pid, 0);
   while (used + 1 < size && (got = read(fd, out + used, size - 1 - used)) > 0) {
     used += (size_t)got;
   }
