@@ -1,6 +1,8 @@
 /* Learning the layout of torch's tensors: see the header. */
 #include "profiler/probe_layout.h"
 
+#include "trace/trace_format.h"
+
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -22,7 +24,11 @@ unsigned probe_dtype_size(uint32_t dtype) {
   return dtype < sizeof sizes ? sizes[dtype] : 0;
 }
 
+/* Small blocks would match by chance: many a word is a number of elements that makes four bytes. */
 void probe_layout_note_block(struct probe_layout *layout, const void *block, size_t size) {
+  if (size < PROBE_LEARN_BYTES) {
+    return;
+  }
   uint32_t slot = __atomic_fetch_add(&layout->recent_count, 1, __ATOMIC_RELAXED) % PROBE_RECENT_BLOCKS;
   __atomic_store_n(&layout->recent[slot].address, (uintptr_t)block, __ATOMIC_RELAXED);
   __atomic_store_n(&layout->recent[slot].size, size, __ATOMIC_RELAXED);
@@ -115,5 +121,8 @@ bool probe_layout_read(const struct probe_layout *layout, const void *impl, stru
   tensor->bytes = load(at, layout->bytes);
   tensor->elements = load(impl, layout->elements);
   tensor->dtype = (uint16_t)load(impl, (size_t)layout->elements + 8);
+  if (!probe_dtype_size(tensor->dtype)) {
+    tensor->dtype = TRACE_DTYPE_UNKNOWN;
+  }
   return tensor->data && tensor->bytes;
 }

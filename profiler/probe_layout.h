@@ -11,7 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PROBE_RECENT_BLOCKS = 16384 }; /* a power of two */
+enum {
+  PROBE_RECENT_BLOCKS = 16384, /* a power of two */
+  PROBE_LEARN_BYTES = 4096,    /* the smallest block that the layout is learned from */
+};
 
 struct probe_layout {
   bool known;
@@ -29,7 +32,7 @@ struct probe_tensor {
   uint64_t data;     /* of the storage, not of a view into it */
   uint64_t bytes;    /* of the storage */
   uint64_t elements; /* of the tensor */
-  uint32_t dtype;    /* c10::ScalarType */
+  uint32_t dtype;    /* c10::ScalarType, TRACE_DTYPE_UNKNOWN */
 };
 
 void probe_layout_note_block(struct probe_layout *layout, const void *block, size_t size);

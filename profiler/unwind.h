@@ -17,10 +17,21 @@ enum { UNWIND_OWN_FRAMES = 12 }; /* frames of the profiler itself that libunwind
 
 struct unwind_frame {
   uint64_t ip, sp, bp;  /* the return address into this frame, and the registers there */
-  uint64_t bp_slot;     /* where the next frame's bp is kept, 0 = it is the same */
   struct stack_key key; /* of the stack from the outermost frame to this one */
+  uint32_t reads;       /* words that the walk read up to here, counted from the outermost frame on */
   bool exact;           /* ip was interrupted by a signal: no return address */
-  bool plain;           /* the next frame's ip lies right below its sp, as everywhere but in signal frames and the like */
+};
+
+struct unwind_read {
+  uint64_t address, value;
+};
+
+/* A frame that this walk found, and what was read to find its caller. */
+struct unwind_step {
+  uint64_t ip, sp, bp;
+  bool exact;
+  unsigned count;
+  struct unwind_read reads[3];
 };
 
 /* A thread's last walk: zeroed before the first use, and by unwind_forget. */
@@ -28,10 +39,10 @@ struct unwind_memo {
   uint64_t epoch;     /* of the modules: code may have been replaced */
   uint64_t low, high; /* addresses that were seen to be readable: a part of the stack */
   size_t count, flat_count;
-  bool whole;        /* frames[0] is the outermost one there is */
-  uint64_t end_slot; /* the word that says so by being 0; 0 = frames[0]'s call frame information says so */
-  struct unwind_frame frames[CONFIG_STACK_DEPTH_MAX]; /* outermost first */
-  struct unwind_frame fresh[CONFIG_STACK_DEPTH_MAX];  /* innermost first: what this walk found new */
+  bool whole; /* frames[0] is the outermost one there is */
+  struct unwind_frame frames[CONFIG_STACK_DEPTH_MAX];   /* outermost first */
+  struct unwind_read reads[3 * CONFIG_STACK_DEPTH_MAX]; /* of frames[0], then of frames[1] ... */
+  struct unwind_step fresh[CONFIG_STACK_DEPTH_MAX + 1]; /* innermost first */
   uint64_t flat[CONFIG_STACK_DEPTH_MAX + UNWIND_OWN_FRAMES];
 };
 

@@ -451,15 +451,11 @@ struct unwind_rule unwind_rule_read(uint64_t pc) {
 
 /* ---- the cache ------------------------------------------------------------------------------------------------------------ */
 
-enum { SLOTS = 1 << 17, PROBES = 16 };
+enum { SLOTS = 1 << UNWIND_SLOTS_LOG, PROBES = 16 };
 
-/* A slot is taken once and never changes: the rule is stored before the key. */
-static struct slot {
-  uint64_t key; /* 0 = free, 1 = being filled */
-  struct unwind_rule rule;
-} slots[SLOTS];
+struct unwind_slot unwind_slots[SLOTS];
 
-static void store(struct slot *slot, uint64_t key, struct unwind_rule rule) {
+static void store(struct unwind_slot *slot, uint64_t key, struct unwind_rule rule) {
   uint64_t unused = 0;
   if (__atomic_compare_exchange_n(&slot->key, &unused, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
     slot->rule = rule;
@@ -467,10 +463,10 @@ static void store(struct slot *slot, uint64_t key, struct unwind_rule rule) {
   }
 }
 
-struct unwind_rule unwind_rule_find(uint64_t pc, uint64_t key) {
-  size_t first = (key * 0x9e3779b97f4a7c15u) >> (64 - 17);
+struct unwind_rule unwind_rule_search(uint64_t pc, uint64_t key) {
+  size_t first = unwind_slot_of(key);
   for (size_t i = 0; i < PROBES; i++) {
-    struct slot *slot = &slots[(first + i) % SLOTS];
+    struct unwind_slot *slot = &unwind_slots[(first + i) % SLOTS];
     uint64_t found = __atomic_load_n(&slot->key, __ATOMIC_ACQUIRE);
     if (found == key) {
       return slot->rule;

@@ -3,6 +3,7 @@
 #define ACTSCOPE_PROFILER_UNWIND_RULE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum unwind_rule_kind {
@@ -33,7 +34,27 @@ _Static_assert(sizeof(struct unwind_rule) == 8, "a rule is one word");
  * takes no lock of the loader either; every pc is allowed. */
 struct unwind_rule unwind_rule_read(uint64_t pc);
 
-/* The same from a cache shared by all threads; `key` is code_key(pc). */
-struct unwind_rule unwind_rule_find(uint64_t pc, uint64_t key);
+/* Rules found so far, of all threads. A slot is taken once and never changes: the rule is stored before the key. */
+struct unwind_slot {
+  uint64_t key; /* 0 = free, 1 = being filled */
+  struct unwind_rule rule;
+};
+enum { UNWIND_SLOTS_LOG = 17 };
+extern struct unwind_slot unwind_slots[1 << UNWIND_SLOTS_LOG];
+
+static inline size_t unwind_slot_of(uint64_t key) {
+  return (key * 0x9e3779b97f4a7c15u) >> (64 - UNWIND_SLOTS_LOG);
+}
+
+struct unwind_rule unwind_rule_search(uint64_t pc, uint64_t key);
+
+/* The same from the slots; `key` is code_key(pc). */
+static inline struct unwind_rule unwind_rule_find(uint64_t pc, uint64_t key) {
+  const struct unwind_slot *slot = &unwind_slots[unwind_slot_of(key)];
+  if (__builtin_expect(__atomic_load_n(&slot->key, __ATOMIC_ACQUIRE) == key, 1)) {
+    return slot->rule;
+  }
+  return unwind_rule_search(pc, key);
+}
 
 #endif

@@ -66,148 +66,173 @@ __attribute__((no_sanitize("address", "thread"))) static inline uint64_t load(ui
 /* ---- a step ------------------------------------------------------------------------------------------------------------ */
 
 #if defined(__x86_64__)
-static uint64_t base_value(const struct unwind_frame *frame, unsigned base, uint64_t cfa) {
-  return base == UNWIND_BASE_CFA ? cfa : base == UNWIND_BASE_SP ? frame->sp : frame->bp;
+static inline uint64_t base_value(const struct unwind_step *at, unsigned base, uint64_t cfa) {
+  return base == UNWIND_BASE_CFA ? cfa : base == UNWIND_BASE_SP ? at->sp : at->bp;
 }
 
-/* From *frame, whose bp_slot and plain are filled in, to its caller. */
-static enum step step(struct unwind_memo *memo, struct unwind_frame *frame, struct unwind_frame *next) {
-  uint64_t pc = frame->ip - !frame->exact;
+/* Reads a word for the step from `at`, and keeps note of it. */
+static inline bool read_word(struct unwind_memo *memo, struct unwind_step *at, uint64_t address, uint64_t *value) {
+  if (!readable(memo, address)) {
+    return false;
+  }
+  *value = load(address);
+  at->reads[at->count++] = (struct unwind_read){address, *value};
+  return true;
+}
+
+/* From *at, whose reads are filled in, to its caller. */
+static inline enum step step(struct unwind_memo *memo, struct unwind_step *at, struct unwind_step *next) {
+  uint64_t pc = at->ip - !at->exact;
   struct unwind_rule rule = unwind_rule_find(pc, code_key(pc));
-  if (rule.kind != UNWIND_RULE_STEP) {
+  at->count = 0;
+  if (__builtin_expect(rule.kind != UNWIND_RULE_STEP, 0)) {
     return rule.kind == UNWIND_RULE_END ? STEP_END : STEP_ODD;
   }
-  uint64_t cfa = base_value(frame, rule.cfa_base, 0) + (uint64_t)(int64_t)rule.cfa_offset;
-  if (rule.cfa_deref) {
-    if (!readable(memo, cfa)) {
-      return STEP_ODD;
-    }
-    cfa = load(cfa);
-  }
-  uint64_t ip_slot = base_value(frame, rule.ip_base, cfa) + (uint64_t)(int64_t)rule.ip_offset;
-  uint64_t bp_slot = rule.bp_base == UNWIND_BASE_NONE
-                         ? 0
-                         : base_value(frame, rule.bp_base, cfa) + (uint64_t)(int64_t)rule.bp_offset;
-  if ((cfa <= frame->sp && !rule.is_signal) || !readable(memo, ip_slot) || (bp_slot && !readable(memo, bp_slot))) {
+  uint64_t cfa = base_value(at, rule.cfa_base, 0) + (uint64_t)(int64_t)rule.cfa_offset;
+  if (rule.cfa_deref && !read_word(memo, at, cfa, &cfa)) {
     return STEP_ODD;
   }
-  frame->bp_slot = bp_slot;
-  frame->plain = !rule.cfa_deref && !rule.is_signal && ip_slot == cfa - 8;
-  *next = (struct unwind_frame){
-      .ip = load(ip_slot), .sp = cfa, .bp = bp_slot ? load(bp_slot) : frame->bp, .exact = rule.is_signal};
-  next->bp_slot = ip_slot; /* for the case that it holds 0 */
+  next->sp = cfa;
+  next->bp = at->bp;
+  next->exact = rule.is_signal;
+  if ((cfa <= at->sp && !rule.is_signal) ||
+      !read_word(memo, at, base_value(at, rule.ip_base, cfa) + (uint64_t)(int64_t)rule.ip_offset, &next->ip) ||
+      (rule.bp_base != UNWIND_BASE_NONE &&
+       !read_word(memo, at, base_value(at, rule.bp_base, cfa) + (uint64_t)(int64_t)rule.bp_offset, &next->bp))) {
+    return STEP_ODD;
+  }
   if (rule.is_signal) {
     enter_stack(memo, cfa);
   }
   return next->ip == 0 ? STEP_END : STEP_DONE;
 }
 #else
-static enum step step(struct unwind_memo *memo, struct unwind_frame *frame, struct unwind_frame *next) {
+static enum step step(struct unwind_memo *memo, struct unwind_step *at, struct unwind_step *next) {
   (void)memo;
-  (void)frame;
   (void)next;
+  at->count = 0;
   return STEP_ODD;
 }
 #endif
 
 /* ---- the last walk ------------------------------------------------------------------------------------------------------ */
 
-static inline bool same_state(const struct unwind_frame *a, const struct unwind_frame *b) {
+static inline bool same_state(const struct unwind_frame *a, const struct unwind_step *b) {
   return a->ip == b->ip && a->sp == b->sp && a->bp == b->bp && a->exact == b->exact;
 }
 
-/* Does the step from `frame` still lead to `next`? */
-static inline bool still_leads(struct unwind_memo *memo, struct unwind_frame *frame, const struct unwind_frame *next) {
-  if (__builtin_expect(!frame->plain, 0)) {
-    struct unwind_frame now;
-    return step(memo, frame, &now) == STEP_DONE && same_state(&now, next);
+/* The number of words, of the first `count` that the last walk read, up to the innermost that has changed since; 0 if none
+ * has. From the inside outwards and not beyond the first difference: what lies there may be no stack any more. */
+__attribute__((no_sanitize("address", "thread"))) static inline uint32_t find_change(const struct unwind_memo *memo,
+                                                                                     uint32_t count) {
+  const struct unwind_read *reads = memo->reads;
+  while (count > 0 && *(const volatile uint64_t *)reads[count - 1].address == // NOLINT(performance-no-int-to-ptr)
+                          reads[count - 1].value) {
+    count--;
   }
-  return load(next->sp - 8) == next->ip && (frame->bp_slot ? load(frame->bp_slot) : frame->bp) == next->bp;
-}
-
-/* The outermost frame to which the last walk's frames from `at` on are still what a walk would find. */
-static size_t verify(struct unwind_memo *memo, size_t at) {
-  while (at > 0 && still_leads(memo, &memo->frames[at], &memo->frames[at - 1])) {
-    at--;
-  }
-  return at;
+  return count;
 }
 
 struct walk {
   struct unwind_memo *memo;
   size_t max, fresh; /* frames in memo->fresh */
   size_t matched;    /* frames of the last walk that hold, from the outermost on */
-  uint64_t end_slot;
   bool whole;
 };
 
-static bool push(struct walk *walk, const struct unwind_frame *frame) {
-  walk->memo->fresh[walk->fresh++] = *frame;
-  return walk->fresh < walk->max;
+/* Frame i of the last walk becomes one of this walk. */
+static void take_over(struct walk *walk, size_t i) {
+  struct unwind_memo *memo = walk->memo;
+  const struct unwind_frame *frame = &memo->frames[i];
+  struct unwind_step *at = &memo->fresh[walk->fresh++];
+  uint32_t first = i ? memo->frames[i - 1].reads : 0;
+  *at = (struct unwind_step){.ip = frame->ip, .sp = frame->sp, .bp = frame->bp, .exact = frame->exact};
+  at->count = frame->reads - first;
+  memcpy(at->reads, memo->reads + first, at->count * sizeof at->reads[0]);
 }
 
 /* Takes over the frames of the last walk from k - 1 outwards. True: all of them held, so that the walk is done. */
 static bool reuse(struct walk *walk, size_t *k) {
   struct unwind_memo *memo = walk->memo;
-  size_t last = verify(memo, *k - 1);
-  if (last == 0 && memo->whole && (memo->end_slot == 0 || load(memo->end_slot) == 0)) {
+  uint32_t changed = find_change(memo, memo->frames[*k - 1].reads);
+  if (changed == 0 && memo->whole) {
     walk->matched = *k;
     walk->whole = true;
     return true;
   }
-  while (*k > last && push(walk, &memo->frames[*k - 1])) {
-    --*k;
+  /* The frame whose step reads the changed word is the last that holds. */
+  while (*k > 0 && walk->fresh < walk->max) {
+    take_over(walk, --*k);
+    if (changed && (*k == 0 || memo->frames[*k - 1].reads < changed)) {
+      break;
+    }
   }
-  *k = last;
   return false;
 }
 
-static enum step walk_frames(struct walk *walk, struct unwind_frame at) {
+/* memo->fresh[0] holds the innermost frame. */
+static enum step walk_frames(struct walk *walk) {
   struct unwind_memo *memo = walk->memo;
   size_t k = memo->count;
   for (;;) {
-    while (k && memo->frames[k - 1].sp < at.sp) {
+    struct unwind_step *at = &memo->fresh[walk->fresh];
+    while (k && memo->frames[k - 1].sp < at->sp) {
       k--;
     }
-    if (k && same_state(&memo->frames[k - 1], &at)) {
+    if (k && same_state(&memo->frames[k - 1], at)) {
       if (reuse(walk, &k)) {
         return STEP_END;
       }
     } else {
-      push(walk, &at);
+      walk->fresh++;
     }
     if (walk->fresh == walk->max) {
       return STEP_DONE;
     }
-    enum step result = step(memo, &memo->fresh[walk->fresh - 1], &at);
+    enum step result = step(memo, &memo->fresh[walk->fresh - 1], &memo->fresh[walk->fresh]);
     if (result != STEP_DONE) {
       walk->whole = result == STEP_END;
-      walk->end_slot = at.ip == 0 ? at.bp_slot : 0;
       return result;
     }
   }
 }
 
-/* Makes this walk the last one. */
-static void keep(const struct walk *walk) {
+/* Deeper than what is remembered: the outermost frames are dropped, and the keys are not used. */
+static void drop_excess(struct walk *walk) {
   struct unwind_memo *memo = walk->memo;
+  size_t excess = walk->matched + walk->fresh - CONFIG_STACK_DEPTH_MAX;
+  uint32_t reads = memo->frames[excess - 1].reads;
+  walk->matched -= excess;
+  walk->whole = false;
+  memmove(memo->frames, memo->frames + excess, walk->matched * sizeof memo->frames[0]);
+  for (size_t i = 0; i < walk->matched; i++) {
+    memo->frames[i].reads -= reads;
+  }
+  if (walk->matched) {
+    memmove(memo->reads, memo->reads + reads, memo->frames[walk->matched - 1].reads * sizeof memo->reads[0]);
+  }
+}
+
+/* Makes this walk the last one. */
+static void keep(struct walk *walk) {
+  struct unwind_memo *memo = walk->memo;
+  if (walk->matched + walk->fresh > CONFIG_STACK_DEPTH_MAX) {
+    drop_excess(walk);
+  }
   size_t matched = walk->matched;
-  memo->whole = walk->whole;
-  memo->end_slot = walk->end_slot;
-  if (matched + walk->fresh > CONFIG_STACK_DEPTH_MAX) {
-    size_t excess = matched + walk->fresh - CONFIG_STACK_DEPTH_MAX;
-    memmove(memo->frames, memo->frames + excess, (matched - excess) * sizeof memo->frames[0]);
-    matched -= excess;
-    memo->whole = false; /* and so the keys are not used */
-  }
   struct stack_key key = matched ? memo->frames[matched - 1].key : STACK_KEY_EMPTY;
-  for (size_t i = 0; i < walk->fresh; i++) {
-    struct unwind_frame *frame = &memo->frames[matched + i];
-    *frame = memo->fresh[walk->fresh - 1 - i];
-    key = stack_key_push(key, frame->ip);
-    frame->key = key;
+  uint32_t reads = matched ? memo->frames[matched - 1].reads : 0;
+  for (size_t i = walk->fresh; i-- > 0;) {
+    const struct unwind_step *at = &memo->fresh[i];
+    for (unsigned j = 0; j < at->count; j++) {
+      memo->reads[reads++] = at->reads[j];
+    }
+    key = stack_key_push(key, at->ip);
+    memo->frames[matched++] = (struct unwind_frame){
+        .ip = at->ip, .sp = at->sp, .bp = at->bp, .key = key, .reads = reads, .exact = at->exact};
   }
-  memo->count = matched + walk->fresh;
+  memo->count = matched;
+  memo->whole = walk->whole;
 }
 
 /* ---- libunwind ---------------------------------------------------------------------------------------------------------- */
@@ -242,23 +267,22 @@ const uint64_t *unwind_frames(struct unwind_memo *memo, size_t count) {
 
 size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, bool may_lock, struct stack_key *key) {
   uint64_t address = (uintptr_t)frame;
-  struct unwind_frame first = {.ip = load(address + 8), .sp = address + 16, .bp = load(address)};
+  struct unwind_step *first = &memo->fresh[0];
+  *first = (struct unwind_step){.ip = load(address + 8), .sp = address + 16, .bp = load(address)};
   if (memo->epoch != code_epoch()) {
     unwind_forget(memo);
     memo->epoch = code_epoch();
   }
   memo->flat_count = 0;
-  max = max < CONFIG_STACK_DEPTH_MAX ? max : CONFIG_STACK_DEPTH_MAX;
-  enter_stack(memo, first.sp);
-  struct walk walk = {.memo = memo, .max = max, .end_slot = memo->end_slot};
-  enum step result = walk_frames(&walk, first);
-  if (result == STEP_ODD && may_lock) {
-    size_t count = walk_by_libunwind(memo, first.ip, max);
+  enter_stack(memo, first->sp);
+  struct walk walk = {.memo = memo, .max = max < CONFIG_STACK_DEPTH_MAX ? max : CONFIG_STACK_DEPTH_MAX};
+  if (walk_frames(&walk) == STEP_ODD && may_lock) {
+    size_t count = walk_by_libunwind(memo, memo->fresh[0].ip, walk.max);
     *key = stack_key_of(memo->flat, count);
     return count;
   }
   keep(&walk);
-  size_t count = memo->count < max ? memo->count : max;
+  size_t count = memo->count < walk.max ? memo->count : walk.max;
   *key = memo->whole && count == memo->count ? memo->frames[count - 1].key : stack_key_of(unwind_frames(memo, count), count);
   return count;
 }
