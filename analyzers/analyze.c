@@ -15,7 +15,7 @@ static int block_end(struct analysis *analysis, struct block *block, const struc
                      const struct thread_state *thread) {
   int rc = 0;
   if (block->row) {
-    rc = holders_block_end(&analysis->holders, block, event, thread, analysis->steps.depth > 0);
+    rc = holders_block_end(&analysis->holders, block, event, thread);
     steps_released(&analysis->steps);
   }
   timeline_free(&analysis->timeline, block->stack, block->size);
@@ -53,21 +53,22 @@ static int on_free(struct analysis *analysis, const struct trace_event *event, c
 static int on_autograd(struct analysis *analysis, const struct trace_event *event, struct thread_state *thread) {
   int rc;
   switch (event->kind) {
-    case TRACE_SAVE:
-      rc = steps_save(&analysis->steps, event->time_ns);
-      return rc == 0 ? holders_save(&analysis->holders, event, thread) : rc;
-    case TRACE_RELEASE:
-      rc = holders_release(&analysis->holders, event, thread);
-      steps_released(&analysis->steps);
-      return rc;
-    case TRACE_RESIDENT:
-      return holders_resident(&analysis->holders, event);
-    case TRACE_PHASE:
-      return event->phase.phase == TRACE_PHASE_BACKWARD
-                 ? steps_backward(&analysis->steps, event->phase.begins, event->time_ns, thread)
-                 : 0;
-    default:
-      return 0;
+  case TRACE_SAVE:
+    rc = steps_save(&analysis->steps);
+    return rc == 0 ? holders_save(&analysis->holders, event, thread) : rc;
+  case TRACE_RELEASE:
+    rc = holders_release(&analysis->holders, event, thread);
+    steps_released(&analysis->steps);
+    return rc;
+  case TRACE_RESIDENT:
+    rc = *event->resident.name ? 0 : steps_leaf(&analysis->steps);
+    return rc == 0 ? holders_resident(&analysis->holders, event) : rc;
+  case TRACE_PHASE:
+    return event->phase.phase == TRACE_PHASE_BACKWARD
+               ? steps_backward(&analysis->steps, event->phase.begins, event->time_ns, thread)
+               : 0;
+  default:
+    return 0;
   }
 }
 
@@ -85,15 +86,15 @@ static int on_event(struct analysis *analysis, const struct trace_event *event) 
     return rc;
   }
   switch (event->kind) {
-    case TRACE_ALLOC:
-      return on_alloc(analysis, event, thread);
-    case TRACE_FREE:
-      return on_free(analysis, event, thread);
-    case TRACE_SMALL:
-      timeline_small(&analysis->timeline, event->small.alloc_bytes, event->small.free_bytes);
-      return 0;
-    default:
-      return on_autograd(analysis, event, thread);
+  case TRACE_ALLOC:
+    return on_alloc(analysis, event, thread);
+  case TRACE_FREE:
+    return on_free(analysis, event, thread);
+  case TRACE_SMALL:
+    timeline_small(&analysis->timeline, event->small.alloc_bytes, event->small.free_bytes);
+    return 0;
+  default:
+    return on_autograd(analysis, event, thread);
   }
 }
 
@@ -129,8 +130,10 @@ static int analysis_init(struct analysis *analysis, const char *path, struct err
       timeline_init(&analysis->timeline, trace_reader_stack_limit(analysis->reader), analysis->info->end_ns) != 0) {
     return error_set(err, ERROR_MEMORY, "no memory to analyse %s; try a machine with more", path);
   }
-  analysis->holders = (struct holders){.reader = analysis->reader, .names = analysis->names,
-                                       .timeline = &analysis->timeline, .blocks = &analysis->blocks};
+  analysis->holders = (struct holders){.reader = analysis->reader,
+                                       .names = analysis->names,
+                                       .timeline = &analysis->timeline,
+                                       .blocks = &analysis->blocks};
   if (holders_init(&analysis->holders) != 0) {
     return error_set(err, ERROR_MEMORY, "no memory to analyse %s; try a machine with more", path);
   }
@@ -154,6 +157,7 @@ static int finish(struct analysis *analysis, struct facts *facts, struct error *
   analysis->end_ns = analysis->info->end_ns > last_ns ? analysis->info->end_ns : last_ns;
   timeline_finish(&analysis->timeline);
   int rc = steps_finish(&analysis->steps, analysis->end_ns);
+  holders_finish(&analysis->holders);
   rc = rc == 0 ? assemble_facts(analysis, facts) : rc;
   return rc == 0 ? 0 : error_set(err, rc, "no memory for what the trace tells; try a machine with more");
 }

@@ -62,11 +62,18 @@ static const char *run_evidence(const struct holders *holders) {
 static int assemble_run(const struct analysis *analysis, struct facts *facts) {
   const struct trace_info *info = analysis->info;
   facts->run = (struct facts_run){
-      .command = command_line(info, facts->strings), .pid = info->pid, .rank = info->rank,
-      .exit_status = info->exit_status, .complete = info->complete,
-      .damage = strings_intern(facts->strings, info->damage), .wall_ns = analysis->end_ns,
-      .start_unix_ns = info->start_unix_ns, .events = analysis->events, .threads = analysis->threads.count,
-      .min_size = info->min_size, .lost_events = info->lost_events,
+      .command = command_line(info, facts->strings),
+      .pid = info->pid,
+      .rank = info->rank,
+      .exit_status = info->exit_status,
+      .complete = info->complete,
+      .damage = strings_intern(facts->strings, info->damage),
+      .wall_ns = analysis->end_ns,
+      .start_unix_ns = info->start_unix_ns,
+      .events = analysis->events,
+      .threads = analysis->threads.count,
+      .min_size = info->min_size,
+      .lost_events = info->lost_events,
       .framework = strings_intern(facts->strings, info->framework),
       .evidence = strings_intern(facts->strings, run_evidence(&analysis->holders)),
   };
@@ -78,8 +85,7 @@ static void assemble_peak(const struct analysis *analysis, struct facts *facts) 
   const struct timeline *timeline = &analysis->timeline;
   facts->peak.bytes = (uint64_t)timeline->peak;
   facts->peak.time_ns = timeline->peak_ns;
-  facts->peak.phase =
-      steps_phase_at(&analysis->steps, timeline->peak_event, timeline->peak_ns, &facts->peak.step);
+  facts->peak.phase = steps_phase_at(&analysis->steps, timeline->peak_event, timeline->peak_ns, &facts->peak.step);
 }
 
 /* Takes what is asked for from the bytes not yet in any category: the sums of small blocks come late, beside the next
@@ -90,8 +96,7 @@ static uint64_t take(uint64_t *left, int64_t bytes) {
   return taken;
 }
 
-static void assemble_categories(const struct analysis *analysis, struct facts *facts,
-                                const struct peak_share *shares) {
+static void assemble_categories(const struct analysis *analysis, struct facts *facts, const struct peak_share *shares) {
   uint64_t left = facts->peak.bytes;
   int64_t saved = 0, parameter = 0;
   for (uint32_t i = 0; i < analysis->timeline.stacks_limit; i++) {

@@ -80,9 +80,14 @@ static int list_replaceables(const struct saved_history *history, struct facts *
     }
     const struct saved_holder *holder = saved_holder_at(history, row->first_holder);
     if (is_replaceable(row, holder)) {
-      facts->replaceables[facts->replaceables_count++] = (struct facts_replaceable){
-          holder->op, row->step, row->listed, row->bytes, row->elements, holder->op_end_event, holder->release_event,
-          row->free_event};
+      facts->replaceables[facts->replaceables_count++] = (struct facts_replaceable){holder->op,
+                                                                                    row->step,
+                                                                                    row->listed,
+                                                                                    row->bytes,
+                                                                                    row->elements,
+                                                                                    holder->op_end_event,
+                                                                                    holder->release_event,
+                                                                                    row->free_event};
     }
   }
   qsort(facts->replaceables, facts->replaceables_count, sizeof *facts->replaceables, by_begin);
@@ -167,16 +172,19 @@ static int list_sites(const struct analysis *analysis, struct facts *facts, cons
   for (uint32_t i = 0; i < history->stacks_limit; i++) {
     const struct stack_load *load = &analysis->timeline.stacks[i];
     if (load->peak_blocks > 0) {
-      facts->sites[facts->sites_count++] = (struct facts_site){
-          i, (uint64_t)load->peak_bytes, (uint64_t)load->peak_blocks, history->stacks[i].site, history->stacks[i].op,
-          site_category(load, &shares[i])};
+      facts->sites[facts->sites_count++] = (struct facts_site){i,
+                                                               (uint64_t)load->peak_bytes,
+                                                               (uint64_t)load->peak_blocks,
+                                                               history->stacks[i].site,
+                                                               history->stacks[i].op,
+                                                               site_category(load, &shares[i])};
     }
   }
   qsort(facts->sites, facts->sites_count, sizeof *facts->sites, larger_site_first);
   return 0;
 }
 
-/* ---- saved blocks of the representative step ---------------------------------------------------------------------- */
+/* ---- saved blocks of the representative step --------------------------------------------------------------------- */
 
 static int larger_row_first(const void *a, const void *b, void *context) {
   const struct saved_history *history = context;

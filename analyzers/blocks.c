@@ -1,6 +1,6 @@
-/* Open addressing by address with linear probing. For containment, a block of 2^k..2^(k+1)-1 bytes is also indexed under
- * the aligned granule of 2^k bytes that it starts in: blocks do not overlap, so a granule holds one such start, and the
- * block around a pointer starts in the pointer's granule or one of the two before it. */
+/* Open addressing by address with linear probing. For containment, a block of 2^k..2^(k+1)-1 bytes is also indexed
+ * under the aligned granule of 2^k bytes that it starts in: blocks do not overlap, so a granule holds one such
+ * start, and the block around a pointer starts in the pointer's granule or one of the two before it. */
 #include "analyzers/blocks.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* The table of live heap blocks. Finding one by its address is the analysis' hot path; finding the block that contains a
- * pointer is needed for saved tensors only, which mostly begin where their block does. */
+/* The table of live heap blocks. Finding one by its address is the analysis' hot path; finding the block that
+ * contains a pointer is needed for saved tensors only, which mostly begin where their block does. */
 #ifndef ACTSCOPE_ANALYZERS_BLOCKS_H
 #define ACTSCOPE_ANALYZERS_BLOCKS_H
 
@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 struct block {
-  uint64_t address;       /* 0: an empty slot */
-  uint64_t size;          /* bytes asked for */
-  uint64_t event;         /* ordinal of its allocation: tells blocks at one address apart */
-  uint64_t time_ns;       /* of its allocation */
-  uint32_t stack;         /* of its allocation */
-  uint32_t row;           /* saved row + 1, 0: not saved (see holders.h) */
+  uint64_t address; /* 0: an empty slot */
+  uint64_t size;    /* bytes asked for */
+  uint64_t event;   /* ordinal of its allocation: tells blocks at one address apart */
+  uint64_t time_ns; /* of its allocation */
+  uint32_t stack;   /* of its allocation */
+  uint32_t row;     /* saved row + 1, 0: not saved (see holders.h) */
 };
 
 struct blocks { /* zeroed is an empty table */

@@ -1,7 +1,7 @@
 /* Everything a report can say of one run: made by the analysis of a trace, kept in the store, read back from it.
  *
- * Reports read this and nothing else. All bytes are bytes, all times ns since the trace began; strings and arrays belong
- * to the struct and go with facts_fini (strings are interned in facts.strings: never free one by itself). */
+ * Reports read this and nothing else. All bytes are bytes, all times ns since the trace began; strings and arrays
+ * belong to the struct and go with facts_fini (strings are interned in facts.strings: never free one by itself). */
 #ifndef ACTSCOPE_ANALYZERS_FACTS_H
 #define ACTSCOPE_ANALYZERS_FACTS_H
 
@@ -30,7 +30,7 @@ struct facts_run {
   int pid, rank;   /* rank -1: none */
   int exit_status; /* -1: unknown */
   bool complete;
-  char *damage;    /* what is missing, or "" */
+  char *damage; /* what is missing, or "" */
   uint64_t wall_ns, start_unix_ns;
   uint64_t events, threads, min_size, lost_events;
   char *framework; /* "pytorch 2.13.0", or "" */
@@ -51,23 +51,23 @@ struct facts_step {
 };
 
 struct facts_holder {
-  char *op; /* "gelu" */
+  char *op;                     /* "gelu" */
   uint64_t save_ns, release_ns; /* release UINT64_MAX: never seen */
 };
 
 /* One block that the forward pass of facts.saved_step left for backward. */
 struct facts_saved_block {
-  uint64_t bytes, elements; /* bytes asked for; elements of the largest tensor saved on it */
+  uint64_t bytes, elements;   /* bytes asked for; elements of the largest tensor saved on it */
   uint64_t alloc_ns, free_ns; /* free UINT64_MAX: never seen */
-  const char *dtype;    /* "float32", static */
-  char *op_allocated;   /* op whose output (or temporary) it is, "" = none seen */
-  char *op;             /* the op it is counted under: its first holder's; bytes of by_op sum to saved.bytes */
-  char *layer;          /* "" unless recorded with --layers */
+  const char *dtype;          /* "float32", static */
+  char *op_allocated;         /* op whose output (or temporary) it is, "" = none seen */
+  char *op;                   /* the op it is counted under: its first holder's; bytes of by_op sum to saved.bytes */
+  char *layer;                /* "" unless recorded with --layers */
   char *site;           /* the nearest frame of the program itself: "train.c:88 forward" or "libtorch_cpu.so at::..." */
   const char *evidence; /* static */
   const char *reason;   /* static: why it is (not) eligible */
   bool eligible;
-  uint32_t stack;       /* of the allocation, a key of frames */
+  uint32_t stack; /* of the allocation, a key of frames */
   struct facts_holder *holders;
   size_t holders_count;
 };
@@ -113,9 +113,9 @@ struct facts_sample { /* the timeline for plots: the highest live bytes within a
   uint64_t time_ns, live_bytes, saved_bytes;
 };
 
-/* The two halves of a projection: the run's live bytes cut into segments, within which nothing that few-bit codes would
- * change happens, and the blocks that codes could replace. Events are ordinals of trace events, 1 the first: times alone
- * do not order events of the same nanosecond. */
+/* The two halves of a projection: the run's live bytes cut into segments, within which nothing that few-bit codes
+ * would change happens, and the blocks that codes could replace. Events are ordinals of trace events, 1 the first:
+ * times alone do not order events of the same nanosecond. */
 struct facts_segment { /* from this event up to the next segment's */
   uint64_t event, time_ns;
   int64_t peak_bytes; /* the highest live bytes within */
@@ -123,8 +123,8 @@ struct facts_segment { /* from this event up to the next segment's */
 
 struct facts_replaceable { /* an eligible block */
   char *op;
-  int step;           /* -1: none */
-  bool listed;        /* one of facts.saved */
+  int step;    /* -1: none */
+  bool listed; /* one of facts.saved */
   uint64_t bytes, elements;
   uint64_t begin_event;   /* its consumer's forward op has returned: codes would take its place */
   uint64_t release_event; /* its holder lets go: the codes would end */

@@ -48,12 +48,21 @@ static struct saved_row *row_new(struct holders *holders, struct block *block) {
     return NULL;
   }
   *row = (struct saved_row){
-      .bytes = block->size, .alloc_event = block->event, .alloc_ns = block->time_ns, .stack = block->stack,
-      .free_event = SAVED_NEVER, .free_ns = SAVED_NEVER, .first_holder = SAVED_NONE, .last_holder = SAVED_NONE,
-      .window = holders->window, .step = -1,
+      .bytes = block->size,
+      .alloc_event = block->event,
+      .alloc_ns = block->time_ns,
+      .stack = block->stack,
+      .free_event = SAVED_NEVER,
+      .free_ns = SAVED_NEVER,
+      .first_holder = SAVED_NONE,
+      .last_holder = SAVED_NONE,
+      .window = holders->window,
+      .step = -1,
   };
   if (block->row) {
-    saved_row_at(history, block->row - 1)->superseded = true;
+    struct saved_row *earlier = saved_row_at(history, block->row - 1);
+    earlier->superseded = true;
+    row->leaf = earlier->leaf;
   }
   block->row = (uint32_t)history->rows.count;
   return row;
@@ -129,9 +138,18 @@ static int holder_new(struct holders *holders, const struct trace_event *event, 
   uint32_t index = (uint32_t)(history->holders.count - 1);
   size_t frame = SIZE_MAX;
   *holder = (struct saved_holder){
-      .tensor = event->save.tensor, .save_event = holders->timeline->event, .save_ns = event->time_ns,
-      .release_event = SAVED_NEVER, .release_ns = SAVED_NEVER, .op_end_event = SAVED_NEVER, .row = row_index,
-      .window = holders->window, .next = SAVED_NONE, .stack = event->stack, .dtype = event->save.dtype, .source = (uint8_t)event->save.source,
+      .tensor = event->save.tensor,
+      .save_event = holders->timeline->event,
+      .save_ns = event->time_ns,
+      .release_event = SAVED_NEVER,
+      .release_ns = SAVED_NEVER,
+      .op_end_event = SAVED_NEVER,
+      .row = row_index,
+      .window = holders->window,
+      .next = SAVED_NONE,
+      .stack = event->stack,
+      .dtype = event->save.dtype,
+      .source = (uint8_t)event->save.source,
       .raw_op = op_names_of_stack(holders->names, event->stack, &frame),
   };
   append_to_row(holders, saved_row_at(history, row_index), index);
@@ -241,6 +259,7 @@ int holders_release(struct holders *holders, const struct trace_event *event, co
   }
   struct saved_holder *holder = saved_holder_at(holders->history, index);
   holder->released = true;
+  holder->released_in_backward = holders->in_backward;
   holder->release_tid = thread->tid;
   holder->release_count = thread->events;
   int rc = *node_class ? learn_class(holders, holder, node_class) : 0;
@@ -253,16 +272,19 @@ static bool freed_with_release(const struct holders *holders, const struct saved
     return false;
   }
   const struct saved_holder *last = saved_holder_at(holders->history, row->last_holder);
+  if (last->released_in_backward && !holders->in_backward) {
+    return false; /* what outlives the backward pass is kept by the program */
+  }
   uint64_t near = event->in_release ? EVENTS_TO_FREE_IN_RELEASE : EVENTS_TO_FREE;
   return last->released && last->release_tid == thread->tid && thread->events - last->release_count <= near;
 }
 
 int holders_block_end(struct holders *holders, const struct block *block, const struct trace_event *event,
-                      const struct thread_state *thread, bool in_backward) {
+                      const struct thread_state *thread) {
   struct saved_row *row = saved_row_at(holders->history, block->row - 1);
   row->free_event = holders->timeline->event;
   row->free_ns = event->time_ns;
-  row->freed_in_backward = in_backward;
+  row->freed_in_backward = holders->in_backward;
   row->freed_with_release = freed_with_release(holders, row, event, thread);
   int rc = 0;
   for (uint32_t at = row->first_holder; at != SAVED_NONE && rc == 0;) {
@@ -279,8 +301,8 @@ int holders_block_end(struct holders *holders, const struct block *block, const 
   return rc;
 }
 
-/* Takes a block that turned out to be a parameter out of what counted as saved. */
-static void uncount_row(struct holders *holders, const struct saved_row *row, uint64_t now_ns) {
+/* Takes the held stretches of a row out of the timeline's saved bytes. */
+static void uncount_row(struct holders *holders, const struct saved_row *row) {
   if (row->live_holders) {
     holders->timeline->saved = timeline_sum(holders->timeline->saved, -row->bytes);
   }
@@ -288,12 +310,19 @@ static void uncount_row(struct holders *holders, const struct saved_row *row, ui
   for (uint32_t at = row->first_holder; at != SAVED_NONE;) {
     const struct saved_holder *holder = saved_holder_at(holders->history, at);
     uint64_t from = holder->save_ns > until ? holder->save_ns : until;
-    uint64_t to = holder->release_event == SAVED_NEVER ? now_ns + 1 : holder->release_ns;
+    uint64_t to = holder->release_event == SAVED_NEVER ? holders->timeline->time_ns + 1 : holder->release_ns;
     if (to > from) {
       timeline_unsave(holders->timeline, row->bytes, from, to);
       until = to;
     }
     at = holder->next;
+  }
+}
+
+void holders_make_resident(struct holders *holders, struct saved_row *row) {
+  if (!row->resident) {
+    uncount_row(holders, row);
+    row->resident = true;
   }
 }
 
@@ -306,9 +335,20 @@ int holders_resident(struct holders *holders, const struct trace_event *event) {
   if (!row) {
     return ERROR_MEMORY;
   }
-  if (!row->resident) {
-    uncount_row(holders, row, event->time_ns);
-    row->resident = true;
+  if (event->resident.role == TRACE_ROLE_PARAMETER && !*event->resident.name) {
+    row->leaf = true;
+    return 0;
   }
+  holders->parameters_named = holders->parameters_named || event->resident.role == TRACE_ROLE_PARAMETER;
+  holders_make_resident(holders, row);
   return 0;
+}
+
+void holders_finish(struct holders *holders) {
+  for (uint32_t i = 0; i < holders->history->rows.count && !holders->parameters_named; i++) {
+    struct saved_row *row = saved_row_at(holders->history, i);
+    if (row->leaf) {
+      holders_make_resident(holders, row);
+    }
+  }
 }

@@ -1,5 +1,5 @@
-/* peak = max over segments of L - E + C: L the highest live bytes within the segment, E the bytes of replaced blocks that
- * lived then, C their codes. E and C change only where segments begin. */
+/* peak = max over segments of L - E + C: L the highest live bytes within the segment, E the bytes of replaced blocks
+ * that lived then, C their codes. E and C change only where segments begin. */
 #include "analyzers/projection.h"
 
 #include "common/error.h"
@@ -45,7 +45,7 @@ static size_t collect_changes(const struct facts *facts, struct facts_projection
     }
     int64_t codes = (int64_t)projection_code_bytes(block->elements, out->bits), bytes = (int64_t)block->bytes;
     changes[count++] = (struct change){block->begin_event, plus(codes, (int64_t)-block->bytes)};
-    changes[count++] = (struct change){block->release_event, (int64_t)-(uint64_t)codes};
+    changes[count++] = (struct change){block->release_event, (int64_t) - (uint64_t)codes};
     changes[count++] = (struct change){block->free_event, bytes};
     if (block->listed) {
       out->eligible_bytes += block->bytes;

@@ -42,10 +42,14 @@ bool saved_row_held_at(const struct saved_history *history, const struct saved_r
 
 const char *saved_evidence_name(unsigned source) {
   switch (source) {
-    case TRACE_SOURCE_PROBE: return "probe";
-    case TRACE_SOURCE_HOOKS: return "hooks";
-    case TRACE_SOURCE_MARK: return "mark";
-    default: return "none";
+  case TRACE_SOURCE_PROBE:
+    return "probe";
+  case TRACE_SOURCE_HOOKS:
+    return "hooks";
+  case TRACE_SOURCE_MARK:
+    return "mark";
+  default:
+    return "none";
   }
 }
 
@@ -68,9 +72,17 @@ int saved_history_block(const struct saved_history *history, uint32_t index, str
   const struct saved_holder *first = saved_holder_at(history, row->first_holder);
   const struct saved_stack_name *names = &history->stacks[row->stack];
   *block = (struct facts_saved_block){
-      .bytes = row->bytes, .elements = row->elements, .alloc_ns = row->alloc_ns, .free_ns = row->free_ns,
-      .dtype = dtype_name(first->dtype), .op_allocated = names->op, .op = first->op, .site = names->site,
-      .evidence = saved_evidence_name(first->source), .reason = row->reason, .eligible = row->eligible,
+      .bytes = row->bytes,
+      .elements = row->elements,
+      .alloc_ns = row->alloc_ns,
+      .free_ns = row->free_ns,
+      .dtype = dtype_name(first->dtype),
+      .op_allocated = names->op,
+      .op = first->op,
+      .site = names->site,
+      .evidence = saved_evidence_name(first->source),
+      .reason = row->reason,
+      .eligible = row->eligible,
       .stack = row->stack,
   };
   return copy_holders(history, row, block);

@@ -31,7 +31,8 @@ struct saved_holder {
   char *op;               /* canonical, in the facts' strings; once judged */
   uint8_t source;         /* enum trace_source */
   bool released;          /* by a release, not by the end of its block */
-  bool watched;           /* a candidate for few-bit codes: its op end and release cut the timeline */
+  bool released_in_backward;
+  bool watched; /* a candidate for few-bit codes: its op end and release cut the timeline */
 };
 
 struct saved_row {
@@ -39,15 +40,16 @@ struct saved_row {
   uint64_t alloc_event, alloc_ns, free_event, free_ns; /* free SAVED_NEVER: not seen */
   uint32_t stack;
   uint32_t first_holder, last_holder, holders, live_holders;
-  uint32_t window;     /* backward passes that had ended when the row was made */
-  int32_t step;        /* -1: none, e.g. an evaluation's forward pass */
-  bool resident;       /* a parameter or buffer: not a saved activation */
-  bool superseded;     /* the same block has a later row */
+  uint32_t window; /* backward passes that had ended when the row was made */
+  int32_t step;    /* -1: none, e.g. an evaluation's forward pass */
+  bool resident;   /* a parameter or buffer: not a saved activation */
+  bool leaf;       /* collects a gradient: a parameter, if it lasts (see holders_sweep) */
+  bool superseded; /* the same block has a later row */
   bool freed_in_backward, freed_with_release;
-  bool at_saved_peak;  /* held at the moment of its step's saved_bytes */
-  bool listed;         /* one of facts.saved */
-  bool eligible;       /* from here on: once judged */
-  const char *reason;  /* static */
+  bool at_saved_peak; /* held at the moment of its step's saved_bytes */
+  bool listed;        /* one of facts.saved */
+  bool eligible;      /* from here on: once judged */
+  const char *reason; /* static */
 };
 
 struct saved_stack_name { /* of an allocation stack that rows name; in the facts' strings */
@@ -55,12 +57,12 @@ struct saved_stack_name { /* of an allocation stack that rows name; in the facts
 };
 
 struct saved_history {
-  struct spill rows, holders; /* struct saved_row, struct saved_holder */
+  struct spill rows, holders;      /* struct saved_row, struct saved_holder */
   struct saved_stack_name *stacks; /* by stack id */
   uint32_t stacks_limit;
 };
 
-int saved_history_init(struct saved_history *history); /* 0, or ERROR_MEMORY */
+int saved_history_init(struct saved_history *history);   /* 0, or ERROR_MEMORY */
 void saved_history_close(struct saved_history *history); /* frees it too; NULL allowed */
 
 static inline struct saved_row *saved_row_at(const struct saved_history *history, uint32_t row) {

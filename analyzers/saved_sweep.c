@@ -1,4 +1,5 @@
-/* The moment of a step at which most bytes are saved: a sweep over the beginnings and ends of its rows' held intervals. */
+/* The moment of a step at which most bytes are saved: a sweep over the beginnings and ends of its rows' held
+ * intervals. */
 #include "analyzers/holders.h"
 
 #include "common/error.h"
@@ -29,8 +30,8 @@ static int edge_add(struct edges *edges, uint64_t event, uint64_t bytes) {
   return 0;
 }
 
-/* Adds one pair of edges for every stretch of events in which the row had a live holder. Holders are in order of saving,
- * so a stretch ends where the next holder comes after all releases so far. */
+/* Adds one pair of edges for every stretch of events in which the row had a live holder. Holders are in order of
+ * saving, so a stretch ends where the next holder comes after all releases so far. */
 static int add_row(struct edges *edges, const struct saved_history *history, const struct saved_row *row) {
   uint64_t from = 0, until = 0;
   int rc = 0;
@@ -94,18 +95,34 @@ static int list_held(struct holders *holders, int32_t step, struct saved_maximum
   return 0;
 }
 
-int holders_sweep(struct holders *holders, int32_t step, uint64_t from, uint64_t to, struct saved_maximum *maximum) {
+/* Did the block live before the step, or does it still where the next one is under way? */
+static bool outlasts(const struct saved_row *row, const struct saved_span *span) {
+  bool still_there = span->followed && row->alloc_event <= span->to && row->free_event == SAVED_NEVER;
+  return row->alloc_event < span->previous_end || row->superseded || still_there;
+}
+
+static void settle_leaves(struct holders *holders, const struct saved_span *span) {
+  for (size_t i = 0; i < holders->active_count; i++) {
+    struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
+    if (row->leaf && (!holders->parameters_named || outlasts(row, span))) {
+      holders_make_resident(holders, row);
+    }
+  }
+}
+
+int holders_sweep(struct holders *holders, int32_t step, const struct saved_span *span, struct saved_maximum *maximum) {
   struct edges edges = {0};
   int rc = 0;
   *maximum = (struct saved_maximum){0};
-  assign_step(holders, step, from, to);
+  settle_leaves(holders, span);
+  assign_step(holders, step, span->from, span->to);
   for (size_t i = 0; i < holders->active_count && rc == 0; i++) {
     const struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
     rc = row->resident ? 0 : add_row(&edges, holders->history, row);
   }
-  if (rc == 0) {
+  if (rc == 0 && edges.count) {
     qsort(edges.items, edges.count, sizeof *edges.items, by_event);
-    find_maximum(&edges, from, to, maximum);
+    find_maximum(&edges, span->from, span->to, maximum);
     rc = list_held(holders, step, maximum);
   }
   free(edges.items);

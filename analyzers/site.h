@@ -1,5 +1,5 @@
-/* What to call the place of an allocation: the nearest frame of the program itself, else the nearest that says something
- * (at::native::addmm rather than malloc). */
+/* What to call the place of an allocation: the nearest frame of the program itself, else the nearest that says
+ * something (at::native::addmm rather than malloc). */
 #ifndef ACTSCOPE_ANALYZERS_SITE_H
 #define ACTSCOPE_ANALYZERS_SITE_H
 
@@ -15,7 +15,8 @@
 int site_resolve(const struct trace_reader *reader, struct symbols *symbols, struct strings *strings, uint32_t stack,
                  uint64_t time_ns, struct facts_stack *out);
 
-/* "train.c:88 forward" or "libtorch_cpu.so at::native::addmm", interned; "" for a stack without frames; NULL: no memory. */
+/* "train.c:88 forward" or "libtorch_cpu.so at::native::addmm", interned; "" for a stack without frames; NULL: no
+ * memory. */
 char *site_name(const struct facts_stack *stack, struct strings *strings);
 
 #endif

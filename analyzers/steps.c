@@ -31,7 +31,10 @@ static int step_new(struct steps *steps, uint64_t event, uint64_t time_ns) {
   }
   steps->items[steps->count] = (struct step){
       .facts = {.index = (unsigned)steps->count, .begin_ns = time_ns},
-      .begin_event = event, .backward_event = UINT64_MAX, .backward_end_event = UINT64_MAX, .end_event = UINT64_MAX,
+      .begin_event = event,
+      .backward_event = UINT64_MAX,
+      .backward_end_event = UINT64_MAX,
+      .end_event = UINT64_MAX,
   };
   steps->count++;
   steps->open = true;
@@ -49,8 +52,9 @@ static void keep_best(struct steps *steps, struct saved_maximum *maximum) {
   steps->best = (int)steps->count - 1;
 }
 
-/* Closes the last step at an event that is a cut, or past the last event. Saves after its backward belong to no step. */
-static int step_close(struct steps *steps, uint64_t end_event, uint64_t end_ns) {
+/* Closes the last step at an event that is a cut, or past the last event. Saves after its backward belong to no
+ * step. */
+static int step_close(struct steps *steps, uint64_t end_event, uint64_t end_ns, bool followed) {
   struct step *step = step_last(steps);
   struct saved_maximum maximum;
   step->end_event = end_event;
@@ -61,8 +65,9 @@ static int step_close(struct steps *steps, uint64_t end_event, uint64_t end_ns) 
   steps->open = false;
   steps->deadline_ns = UINT64_MAX;
   steps->deadline_event = 0;
-  uint64_t last = step->facts.complete ? step->backward_end_event : UINT64_MAX - 1;
-  int rc = holders_sweep(steps->holders, (int32_t)steps->count - 1, step->begin_event, last, &maximum);
+  struct saved_span span = {step->begin_event, step->facts.complete ? step->backward_end_event : UINT64_MAX - 1,
+                            steps->count > 1 ? step[-1].backward_end_event : 0, followed};
+  int rc = holders_sweep(steps->holders, (int32_t)steps->count - 1, &span, &maximum);
   if (rc != 0) {
     free(maximum.rows);
     return rc;
@@ -102,39 +107,58 @@ int steps_tick(struct steps *steps, uint64_t time_ns) {
   return timeline_cut(steps->timeline);
 }
 
-int steps_save(struct steps *steps, uint64_t time_ns) {
+static int mark_first(struct steps *steps, struct step_mark *mark) {
+  if (mark->event) {
+    return 0;
+  }
+  *mark = (struct step_mark){steps->timeline->event, steps->timeline->time_ns};
+  return timeline_cut(steps->timeline);
+}
+
+int steps_save(struct steps *steps) {
   if (steps->depth) {
     return 0; /* a recomputation, or a graph of gradients: the step under way */
   }
-  steps->saves_since = true;
-  if (steps->first_event) {
+  steps->graph_grows = true;
+  return mark_first(steps, &steps->first);
+}
+
+int steps_leaf(struct steps *steps) {
+  if (steps->depth) {
     return 0;
   }
-  steps->first_event = steps->timeline->event;
-  steps->first_ns = time_ns;
-  return timeline_cut(steps->timeline);
+  steps->graph_grows = true;
+  return mark_first(steps, &steps->first_leaf);
 }
 
 void steps_released(struct steps *steps) {
   if (!steps->depth && !steps->holders->window_live) {
-    steps->first_event = 0; /* all dropped without a backward pass: no step began there */
+    steps->first.event = 0; /* all dropped without a backward pass: no step began there */
   }
+}
+
+/* Where the step whose backward begins now began: at its first save, else where its graph did, else here. */
+static struct step_mark step_begin(const struct steps *steps) {
+  return steps->first.event        ? steps->first
+         : steps->first_leaf.event ? steps->first_leaf
+                                   : (struct step_mark){steps->timeline->event, steps->timeline->time_ns};
 }
 
 static int backward_begins(struct steps *steps, uint64_t time_ns, struct thread_state *thread) {
   int rc = holders_watch_all_returned(steps->holders, thread);
-  if (rc != 0 || (!steps->saves_since && steps->open)) {
+  if (rc != 0 || (!steps->graph_grows && steps->open)) {
     return rc; /* a second pass over the same graph goes on with its step */
   }
-  if (!steps->first_event && (rc = timeline_cut(steps->timeline)) != 0) {
+  struct step_mark begin = step_begin(steps);
+  rc = begin.event == steps->timeline->event ? timeline_cut(steps->timeline) : 0;
+  if (rc != 0) {
     return rc;
   }
-  uint64_t event = steps->first_event ? steps->first_event : steps->timeline->event;
-  uint64_t begin_ns = steps->first_event ? steps->first_ns : time_ns;
-  rc = steps->open ? step_close(steps, event, begin_ns) : 0;
+  uint64_t event = begin.event;
+  rc = steps->open ? step_close(steps, event, begin.time_ns, true) : 0;
   if (rc == 0) {
     holders_retire(steps->holders, event);
-    rc = step_new(steps, event, begin_ns);
+    rc = step_new(steps, event, begin.time_ns);
   }
   if (rc == 0) {
     step_last(steps)->facts.backward_ns = time_ns;
@@ -151,38 +175,39 @@ static void backward_ends(struct steps *steps, uint64_t time_ns) {
   uint64_t median = median_update(steps);
   steps->deadline_ns = median > UINT64_MAX - time_ns ? UINT64_MAX : time_ns + median;
   steps->deadline_event = 0;
-  steps->first_event = 0;
-  steps->saves_since = false;
+  steps->first.event = 0;
+  steps->first_leaf.event = 0;
+  steps->graph_grows = false;
   steps->holders->window++;
   steps->holders->window_live = 0;
 }
 
 int steps_backward(struct steps *steps, bool begins, uint64_t time_ns, struct thread_state *thread) {
+  int rc = 0;
   if (begins) {
-    int rc = steps->depth ? 0 : backward_begins(steps, time_ns, thread);
+    rc = steps->depth ? 0 : backward_begins(steps, time_ns, thread);
     steps->depth++;
-    return rc;
-  }
-  if (steps->depth && --steps->depth == 0 && steps->open) {
+  } else if (steps->depth && --steps->depth == 0 && steps->open) {
     backward_ends(steps, time_ns);
   }
-  return 0;
+  steps->holders->in_backward = steps->depth > 0;
+  return rc;
 }
 
 int steps_finish(struct steps *steps, uint64_t end_ns) {
   uint64_t past_last = steps->timeline->event + 1;
-  bool unfinished = !steps->depth && steps->first_event && steps->holders->window_live;
+  bool unfinished = !steps->depth && steps->first.event && steps->holders->window_live;
   int rc = 0;
   if (steps->open && unfinished) {
-    rc = step_close(steps, steps->first_event, steps->first_ns);
+    rc = step_close(steps, steps->first.event, steps->first.time_ns, false);
   } else if (steps->open) {
     bool capped = steps->deadline_event && steps->deadline_ns < end_ns;
-    rc = step_close(steps, capped ? steps->deadline_event : past_last, capped ? steps->deadline_ns : end_ns);
+    rc = step_close(steps, capped ? steps->deadline_event : past_last, capped ? steps->deadline_ns : end_ns, false);
   }
   if (rc == 0 && unfinished) { /* the run ended within a forward pass */
-    holders_retire(steps->holders, steps->first_event);
-    rc = step_new(steps, steps->first_event, steps->first_ns);
-    rc = rc == 0 ? step_close(steps, past_last, end_ns) : rc;
+    holders_retire(steps->holders, steps->first.event);
+    rc = step_new(steps, steps->first.event, steps->first.time_ns);
+    rc = rc == 0 ? step_close(steps, past_last, end_ns, false) : rc;
   }
   return rc;
 }

@@ -1,6 +1,6 @@
 /* Forward-backward cycles, from saves and backward passes. A step begins with the first save after the backward pass
- * before it, and is known to be one when its own backward begins: a forward pass whose saves are all dropped before that
- * was an evaluation. It ends where the next begins. */
+ * before it, and is known to be one when its own backward begins: a forward pass whose saves are all dropped before
+ * that was an evaluation. It ends where the next begins. */
 #ifndef ACTSCOPE_ANALYZERS_STEPS_H
 #define ACTSCOPE_ANALYZERS_STEPS_H
 
@@ -17,6 +17,10 @@ struct step {
   uint64_t begin_event, backward_event, backward_end_event, end_event;
 };
 
+struct step_mark {
+  uint64_t event, time_ns; /* event 0: not seen yet */
+};
+
 struct steps {
   struct timeline *timeline; /* borrowed, like holders */
   struct holders *holders;
@@ -24,8 +28,9 @@ struct steps {
   size_t count, capacity;
   bool open;                   /* the last item's backward has begun, its end is not known yet */
   unsigned depth;              /* backward passes under way */
-  bool saves_since;            /* a save since the last backward ended */
-  uint64_t first_event, first_ns; /* where the next step would begin; event 0: no save yet */
+  bool graph_grows;            /* a save, or a leaf entering a graph, since the last backward ended */
+  struct step_mark first;      /* the first save of what may be the next step */
+  struct step_mark first_leaf; /* its first leaf: tells of a forward pass that keeps nothing (all of it checkpointed) */
   uint64_t deadline_ns;        /* the open step's end unless another begins before; once its backward has ended */
   uint64_t deadline_event;     /* the first event after it, 0: not reached */
   int best;                    /* the complete step with most saved bytes, -1: none */
@@ -37,7 +42,8 @@ void steps_fini(struct steps *steps);
 
 /* Each: 0, or ERROR_MEMORY. steps_tick comes before anything else of an event. */
 int steps_tick(struct steps *steps, uint64_t time_ns);
-int steps_save(struct steps *steps, uint64_t time_ns);
+int steps_save(struct steps *steps);
+int steps_leaf(struct steps *steps);      /* a tensor that collects a gradient enters a graph */
 void steps_released(struct steps *steps); /* holders may have let go of the last block of a forward pass */
 int steps_backward(struct steps *steps, bool begins, uint64_t time_ns, struct thread_state *thread);
 

@@ -421,7 +421,8 @@ static int check_identity(sqlite3 *db, const char *path, struct error *err) {
   if (version != STORE_SCHEMA_VERSION) {
     return error_set(err, ERROR_INPUT,
                      "%s: a store of schema version %lld, this actscope reads version %d; make it again with"
-                     " `actscope analyze`", path, (long long)version, STORE_SCHEMA_VERSION);
+                     " `actscope analyze`",
+                     path, (long long)version, STORE_SCHEMA_VERSION);
   }
   return 0;
 }

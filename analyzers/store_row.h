@@ -31,7 +31,7 @@ uint64_t store_get_u64(struct store_row *row); /* NULL: UINT64_MAX; negative: fa
 int64_t store_get_i64(struct store_row *row);
 int store_get_step(struct store_row *row); /* NULL: -1 */
 double store_get_real(struct store_row *row);
-const char *store_get_text(struct store_row *row); /* never NULL; good until the next row */
+const char *store_get_text(struct store_row *row);                        /* never NULL; good until the next row */
 char *store_get_interned(struct store_row *row, struct strings *strings); /* never NULL: "" if it fails */
 
 #endif

@@ -7,7 +7,7 @@
 
 struct strings; /* opaque */
 
-struct strings *strings_open(void); /* NULL: no memory */
+struct strings *strings_open(void);          /* NULL: no memory */
 void strings_close(struct strings *strings); /* NULL allowed */
 
 /* The text's one copy, which nobody may change or free; NULL: no memory. NULL text counts as "". */

@@ -51,8 +51,7 @@ struct thread_state *threads_get(struct threads *threads, uint32_t tid) {
 }
 
 struct op_watch *thread_watch_add(struct thread_state *thread) {
-  void *watches =
-      reserve(thread->watches, thread->watches_count, &thread->watches_capacity, sizeof *thread->watches);
+  void *watches = reserve(thread->watches, thread->watches_count, &thread->watches_capacity, sizeof *thread->watches);
   if (!watches) {
     return NULL;
   }

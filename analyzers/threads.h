@@ -11,10 +11,10 @@
  * which stays while the op is on the stack. */
 struct op_watch {
   uint64_t address;
-  size_t depth;      /* frames from the outermost one to this, itself included; 0: no frame yet */
+  size_t depth; /* frames from the outermost one to this, itself included; 0: no frame yet */
   uint32_t holder;
-  uint32_t stack;    /* of the save */
-  unsigned returns;  /* ops that still have to return: 2 where the saved block is the op's result */
+  uint32_t stack;   /* of the save */
+  unsigned returns; /* ops that still have to return: 2 where the saved block is the op's result */
 };
 
 struct thread_state {
@@ -24,7 +24,7 @@ struct thread_state {
   size_t watches_count, watches_capacity;
 };
 
-struct threads { /* zeroed is empty */
+struct threads {       /* zeroed is empty */
   struct map64 by_tid; /* tid + 1 -> index + 1 */
   struct thread_state *items;
   size_t count, capacity;

@@ -1,8 +1,8 @@
-/* Live heap bytes over time: the peak and which stacks made it, samples for a plot, and the highest level within each
- * segment between cuts.
+/* Live heap bytes over time: the peak and which stacks made it, samples for a plot, and the highest level within
+ * each segment between cuts.
  *
- * Peak composition is exact without a second pass or a snapshot at every new maximum: a stack notes its bytes when it is
- * first changed after the latest maximum, so whatever has not been changed since still shows the peak. */
+ * Peak composition is exact without a second pass or a snapshot at every new maximum: a stack notes its bytes when
+ * it is first changed after the latest maximum, so whatever has not been changed since still shows the peak. */
 #ifndef ACTSCOPE_ANALYZERS_TIMELINE_H
 #define ACTSCOPE_ANALYZERS_TIMELINE_H
 
@@ -45,7 +45,8 @@ void timeline_free(struct timeline *timeline, uint32_t stack, uint64_t bytes);
 
 void timeline_small(struct timeline *timeline, uint64_t allocated, uint64_t freed);
 
-/* level + change, the change modulo 2^64: sizes in a damaged trace may be absurd, and signed overflow is not defined. */
+/* level + change, the change modulo 2^64: sizes in a damaged trace may be absurd, and signed overflow is not
+ * defined. */
 static inline int64_t timeline_sum(int64_t level, uint64_t change) {
   return (int64_t)((uint64_t)level + change);
 }

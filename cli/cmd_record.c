@@ -138,6 +138,25 @@ static const char *stop_text(uint32_t reason) {
   }
 }
 
+/* What bypassed the recorder, by the keys that the preload library writes. */
+static void tell_unseen(const struct trace_reader *reader) {
+  static const struct {
+    const char *key, *text;
+  } notes[] = {
+      {"own_malloc", "defines malloc itself, so that the heap was not seen; link the program without an allocator of its own "
+                     "to record it"},
+      {"no_usable_size", "has no malloc_usable_size, so that small blocks cannot be told; record with --min-size 0"},
+      {"own_operator_new", "gives C++'s new memory of its own, which was not seen; only malloc was"},
+      {"deepbind", "was opened with RTLD_DEEPBIND: what it allocates itself was not seen"},
+  };
+  for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
+    const char *who = trace_reader_meta(reader, notes[i].key);
+    if (*who) {
+      fprintf(stderr, "actscope: note: %s %s\n", who, notes[i].text);
+    }
+  }
+}
+
 static void tell_trace(const struct launch_trace *trace) {
   struct trace_reader *reader;
   struct error err;
@@ -153,6 +172,7 @@ static void tell_trace(const struct launch_trace *trace) {
   if (info->stop_reason) {
     fprintf(stderr, "actscope: %s: recording stopped early: %s\n", trace->path, stop_text(info->stop_reason));
   }
+  tell_unseen(reader);
   trace_reader_close(reader);
 }
 

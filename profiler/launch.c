@@ -88,18 +88,23 @@ static void set_environment(const struct launch_options *options, const char *fo
 
 /* ---- running it ------------------------------------------------------------------------------------------------------ */
 
-static volatile sig_atomic_t child_pid;
+static volatile sig_atomic_t child_pid, early_signal;
 
 /* A terminal sends its signals to the whole group, so only what somebody sent to us alone is passed on. */
 static void pass_on(int number, siginfo_t *info, void *context) {
   (void)context;
-  if (child_pid > 0 && info->si_code <= 0) {
+  if (info->si_code > 0) {
+    return;
+  }
+  if (child_pid > 0) {
     kill(child_pid, number);
+  } else {
+    early_signal = number; /* the command is not there yet */
   }
 }
 
 static const int passed_signals[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
-enum { PASSED_SIGNALS = sizeof passed_signals / sizeof passed_signals[0] };
+enum { PASSED_SIGNALS = sizeof passed_signals / sizeof passed_signals[0], CHILD_SIGNAL = PASSED_SIGNALS, SIGNALS };
 
 static void catch_signals(struct sigaction *before) {
   struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
@@ -107,12 +112,15 @@ static void catch_signals(struct sigaction *before) {
   for (int i = 0; i < PASSED_SIGNALS; i++) {
     sigaction(passed_signals[i], &action, &before[i]);
   }
+  struct sigaction plain = {.sa_handler = SIG_DFL}; /* ignored, it would take away the command's status */
+  sigaction(SIGCHLD, &plain, &before[CHILD_SIGNAL]);
 }
 
 static void restore_signals(const struct sigaction *before) {
   for (int i = 0; i < PASSED_SIGNALS; i++) {
     sigaction(passed_signals[i], &before[i], NULL);
   }
+  sigaction(SIGCHLD, &before[CHILD_SIGNAL], NULL);
 }
 
 /* In the child: becomes the command; on failure sends errno through the pipe, which exec closes otherwise. */
@@ -132,7 +140,7 @@ static int shell_status(int status) {
 static int run_command(const struct launch_options *options, const char *path, const char *folder, const char *trace,
                        struct launch_result *result, struct error *err) {
   int failure[2];
-  struct sigaction before[PASSED_SIGNALS];
+  struct sigaction before[SIGNALS];
   if (pipe2(failure, O_CLOEXEC) != 0) {
     return error_set(err, ERROR_IO, "%s: cannot be started: %s", path, strerror(errno));
   }
@@ -143,6 +151,9 @@ static int run_command(const struct launch_options *options, const char *path, c
     become_command(options, path, folder, trace, failure[1]);
   }
   child_pid = pid;
+  if (early_signal && pid > 0) {
+    kill(pid, early_signal);
+  }
   close(failure[1]);
   int reason = 0;
   ssize_t got = pid > 0 ? read(failure[0], &reason, sizeof reason) : 0;

@@ -49,7 +49,7 @@ int launch_check_command(const char *command, char **path, struct error *err);
 int launch_finish_traces(const struct launch_options *options, int root_pid, struct launch_result *result,
                          struct error *err);
 
-/* Removes traces that an earlier recording to the same output left. */
+/* Removes traces that an earlier recording to the same output left, but for those that are still being written. */
 void launch_remove_stale(const char *output);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -70,16 +71,18 @@ static int missing(const char *command, struct error *err) {
 
 static int check_privileges(const char *path, struct error *err) {
   struct stat status;
+  struct statvfs mount;
   char capability[64];
-  if (geteuid() == 0 || stat(path, &status) != 0) {
+  if (stat(path, &status) != 0 || (statvfs(path, &mount) == 0 && mount.f_flag & ST_NOSUID)) {
     return 0;
   }
-  bool setuid = (status.st_mode & S_ISUID) && status.st_uid != geteuid();
-  bool setgid = (status.st_mode & S_ISGID) && (status.st_mode & S_IXGRP) && status.st_gid != getegid();
-  if (setuid || setgid || getxattr(path, "security.capability", capability, sizeof capability) > 0) {
+  bool setuid = (status.st_mode & S_ISUID) && status.st_uid != getuid();
+  bool setgid = (status.st_mode & S_ISGID) && (status.st_mode & S_IXGRP) && status.st_gid != getgid();
+  bool gains = getuid() != 0 && getxattr(path, "security.capability", capability, sizeof capability) > 0;
+  if (setuid || setgid || gains) {
     return error_set(err, ERROR_INPUT,
-                     "%s: runs with more rights than you have (%s), and such a program takes no preload library; record "
-                     "a copy without them, or as root",
+                     "%s: runs with other rights than yours (%s), and such a program takes no preload library; record a "
+                     "copy without them",
                      path, setuid ? "setuid" : setgid ? "setgid" : "file capabilities");
   }
   return 0;

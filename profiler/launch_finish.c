@@ -6,6 +6,7 @@
 #include "profiler/launch.h"
 
 #include "trace/trace_finish.h"
+#include "trace/trace_format.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -31,14 +32,18 @@ struct found_list {
   size_t count;
 };
 
-static bool has_magic(const char *path) {
-  char magic[8];
+/* Is this the trace of the process with that number? A user's own "RUN.2" is not. */
+static bool is_trace_of(const char *path, int pid) {
+  uint8_t head[TRACE_H_PID + 4] = {0};
+  uint32_t recorded = 0;
   int fd = open(path, O_RDONLY | O_CLOEXEC);
-  bool yes = fd >= 0 && read(fd, magic, sizeof magic) == (ssize_t)sizeof magic && memcmp(magic, "ACTSCOPE", 8) == 0;
+  bool yes = fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head &&
+             memcmp(head, TRACE_MAGIC, TRACE_MAGIC_SIZE) == 0;
   if (fd >= 0) {
     close(fd);
   }
-  return yes;
+  memcpy(&recorded, head + TRACE_H_PID, sizeof recorded);
+  return yes && recorded == (uint32_t)pid;
 }
 
 /* "<stem>.<pid>" or "<stem>.<pid>-<image>" */
@@ -63,7 +68,7 @@ static void add_found(struct found_list *list, const char *folder, const char *n
     return;
   }
   struct found *grown = NULL;
-  if (has_magic(item.path) && stat(item.path, &status) == 0) {
+  if (is_trace_of(item.path, pid) && stat(item.path, &status) == 0) {
     item.size = status.st_size;
     grown = realloc(list->items, (list->count + 1) * sizeof *grown);
   }
@@ -102,10 +107,34 @@ static void free_found(struct found_list *list) {
   free(list->items);
 }
 
+/* Is its process still writing it? A process that records has its trace mapped; one that waits to be reaped, has gone on by
+ * exec, or got the number later, has not. */
+static bool is_written(const struct found *item) {
+  char maps[64];
+  char line[CONFIG_PATH_MAX + 128];
+  if (kill(item->pid, 0) != 0 && errno == ESRCH) {
+    return false;
+  }
+  snprintf(maps, sizeof maps, "/proc/%d/maps", item->pid);
+  FILE *stream = fopen(maps, "re");
+  bool mapped = !stream && errno == EACCES; /* somebody else's: it may be */
+  while (stream && !mapped && fgets(line, sizeof line, stream)) {
+    char *path = strchr(line, '/');
+    line[strcspn(line, "\n")] = '\0';
+    mapped = path && strcmp(path, item->path) == 0;
+  }
+  if (stream) {
+    fclose(stream);
+  }
+  return mapped;
+}
+
 void launch_remove_stale(const char *output) {
   struct found_list list = find_traces(output);
   for (size_t i = 0; i < list.count; i++) {
-    unlink(list.items[i].path);
+    if (!is_written(&list.items[i])) {
+      unlink(list.items[i].path);
+    }
   }
   free_found(&list);
 }
@@ -142,7 +171,7 @@ static int finish_one(const struct launch_options *options, struct found *item, 
       .context = options->context,
   };
   trace->pid = item->pid;
-  trace->running = kill(item->pid, 0) == 0 || errno == EPERM;
+  trace->running = is_written(item);
   int code = trace->running ? 0 : trace_finish(item->path, target, &finish, err);
   if (trace->running || code < 0) {
     trace->path = strdup(item->path); /* as it was recorded: it can be read all the same */

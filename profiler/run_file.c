@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -128,14 +129,13 @@ static void fill_header(struct run_file *file, const struct config *config) {
   trace_write_file_header(file->header, &header);
 }
 
-/* Some file systems have no fallocate: writing zeros reserves as well, if slower. */
-static bool reserve(int fd, off_t offset, size_t size) {
-  if (syscall(SYS_fallocate, fd, 0, offset, size) == 0) {
-    return true;
-  }
-  if (errno != EOPNOTSUPP) {
-    return false;
-  }
+/* Growing a file beyond this limit would be a signal that kills the program. */
+static bool within_limit(uint64_t size) {
+  struct rlimit limit;
+  return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || size <= limit.rlim_cur;
+}
+
+static bool write_zeros(int fd, off_t offset, size_t size) {
   static const char zeros[4096];
   for (size_t done = 0; done < size; done += sizeof zeros) {
     if (syscall(SYS_pwrite64, fd, zeros, sizeof zeros, offset + (off_t)done) != (long)sizeof zeros) {
@@ -145,16 +145,56 @@ static bool reserve(int fd, off_t offset, size_t size) {
   return true;
 }
 
+/* Some file systems have no fallocate: writing zeros reserves as well, if slower. False with errno set. */
+static bool reserve(int fd, off_t offset, size_t size) {
+  if (!within_limit((uint64_t)offset + size)) {
+    errno = EFBIG;
+    return false;
+  }
+  while (syscall(SYS_fallocate, fd, 0, offset, size) != 0) {
+    if (errno != EINTR) {
+      return errno == EOPNOTSUPP && write_zeros(fd, offset, size);
+    }
+  }
+  return true;
+}
+
+static enum trace_stop reserve_failure(void) {
+  return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? TRACE_STOP_DISK_FULL : TRACE_STOP_FILE;
+}
+
+static bool identify(int fd, uint64_t *device, uint64_t *inode) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) {
+    return false;
+  }
+  *device = status.st_dev;
+  *inode = status.st_ino;
+  return true;
+}
+
+/* The trace again; -1 if it has been removed or something else stands in its place. */
+static int reopen(const struct run_file *file) {
+  uint64_t device;
+  uint64_t inode;
+  int fd = open_raw(file->path, O_RDWR | O_NOFOLLOW, 0);
+  if (fd >= 0 && (!identify(fd, &device, &inode) || device != file->device || inode != file->inode)) {
+    close_raw(fd);
+    return -1;
+  }
+  return fd;
+}
+
 bool run_file_create(struct run_file *file, const struct config *config) {
   *file = (struct run_file){.stop = TRACE_STOP_FILE};
   int fd = create_unique(file, config->trace_path);
   if (fd < 0) {
     return false;
   }
-  if (reserve(fd, 0, TRACE_HEADER_SIZE)) {
+  if (identify(fd, &file->device, &file->inode) && reserve(fd, 0, TRACE_HEADER_SIZE)) {
     file->header = map_shared(fd, TRACE_HEADER_SIZE, 0);
-  } else if (errno == ENOSPC) {
-    file->stop = TRACE_STOP_DISK_FULL;
+  } else {
+    file->stop = reserve_failure();
   }
   close_raw(fd);
   if (!file->header) {
@@ -177,13 +217,13 @@ uint8_t *run_file_map_chunk(struct run_file *file, size_t capacity) {
   if (file->stop != TRACE_STOP_NONE) {
     return NULL;
   }
-  int fd = open_raw(file->path, O_RDWR, 0);
+  int fd = reopen(file);
   if (fd < 0) {
     return stop(file, TRACE_STOP_FILE);
   }
   uint8_t *base = NULL;
   if (!reserve(fd, (off_t)file->size, capacity)) {
-    stop(file, errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? TRACE_STOP_DISK_FULL : TRACE_STOP_FILE);
+    stop(file, reserve_failure());
   } else {
     base = map_shared(fd, capacity, (off_t)file->size);
     if (!base) {

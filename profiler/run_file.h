@@ -2,7 +2,7 @@
  *
  * Each chunk is reserved on the disk before it is touched, since a write to a shared mapping without room behind it is
  * SIGBUS. The file is opened anew for each chunk: a program may close every descriptor it did not open, and must never
- * find one of ours. Functions are called with the recorder's lock held, but for run_file_note_lost. */
+ * find one of ours. It must be the same file still. Functions are called with the recorder's lock held, but for run_file_note_lost. */
 #ifndef ACTSCOPE_PROFILER_RUN_FILE_H
 #define ACTSCOPE_PROFILER_RUN_FILE_H
 
@@ -17,6 +17,7 @@ struct run_file {
   char path[CONFIG_PATH_MAX];
   uint8_t *header;   /* mapping of the file header */
   uint64_t size;     /* bytes reserved so far */
+  uint64_t device, inode;
   uint64_t start_mono_ns;
   enum trace_stop stop;
 };

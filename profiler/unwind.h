@@ -34,10 +34,15 @@ struct unwind_step {
   struct unwind_read reads[3];
 };
 
+/* Addresses that were seen to be readable: a part of the stack. */
+struct unwind_range {
+  uint64_t low, high;
+};
+
 /* A thread's last walk: zeroed before the first use, and by unwind_forget. */
 struct unwind_memo {
-  uint64_t epoch;     /* of the modules: code may have been replaced */
-  uint64_t low, high; /* addresses that were seen to be readable: a part of the stack */
+  uint64_t epoch; /* of the modules: code may have been replaced */
+  struct unwind_range range;
   size_t count, flat_count;
   bool whole; /* frames[0] is the outermost one there is */
   struct unwind_frame frames[CONFIG_STACK_DEPTH_MAX];   /* outermost first */
@@ -55,6 +60,10 @@ size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, bool
 
 /* The frames of the last walk, innermost first. */
 const uint64_t *unwind_frames(struct unwind_memo *memo, size_t count);
+
+/* Does a signal frame lie between the caller of the function whose frame address this is and `outer`, an address further out
+ * on the stack? True as well when that cannot be told. */
+bool unwind_meets_signal(const void *frame, uint64_t outer);
 
 void unwind_forget(struct unwind_memo *memo);
 

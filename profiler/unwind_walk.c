@@ -32,31 +32,31 @@ void unwind_flush(void) {
 
 /* Hand-written code may come with wrong call frame information: what lies outside the part of the stack that is known to
  * be there is asked of the kernel first, a page at a time. */
-static bool extend(struct unwind_memo *memo, uint64_t address) {
+static bool extend(struct unwind_range *range, uint64_t address) {
   uint64_t word;
   if (address % 8 || !probe_read_memory(address, &word, sizeof word)) {
     return false;
   }
-  if (address >= memo->high && address - memo->high < STACK_GAP) {
-    memo->high = (address | (PAGE - 1)) + 1;
+  if (address >= range->high && address - range->high < STACK_GAP) {
+    range->high = (address | (PAGE - 1)) + 1;
   }
   return true;
 }
 
-static bool readable(struct unwind_memo *memo, uint64_t address) {
-  return __builtin_expect(address - memo->low < memo->high - memo->low && address % 8 == 0, 1) || extend(memo, address);
+static bool readable(struct unwind_range *range, uint64_t address) {
+  return __builtin_expect(address - range->low < range->high - range->low && address % 8 == 0, 1) || extend(range, address);
 }
 
 /* The stack may have grown since, or this may be another one (a coroutine's, or that of signals). */
-static void enter_stack(struct unwind_memo *memo, uint64_t sp) {
+static void enter_stack(struct unwind_range *range, uint64_t sp) {
   uint64_t page = sp & ~(uint64_t)(PAGE - 1);
-  if (page >= memo->low && page < memo->high) {
+  if (page >= range->low && page < range->high) {
     return;
   }
-  if (page > memo->low || memo->low - page > STACK_GAP) {
-    memo->high = page + PAGE;
+  if (page > range->low || range->low - page > STACK_GAP) {
+    range->high = page + PAGE;
   }
-  memo->low = page;
+  range->low = page;
 }
 
 __attribute__((no_sanitize("address", "thread"))) static inline uint64_t load(uint64_t address) {
@@ -71,8 +71,8 @@ static inline uint64_t base_value(const struct unwind_step *at, unsigned base, u
 }
 
 /* Reads a word for the step from `at`, and keeps note of it. */
-static inline bool read_word(struct unwind_memo *memo, struct unwind_step *at, uint64_t address, uint64_t *value) {
-  if (!readable(memo, address)) {
+static inline bool read_word(struct unwind_range *range, struct unwind_step *at, uint64_t address, uint64_t *value) {
+  if (!readable(range, address)) {
     return false;
   }
   *value = load(address);
@@ -81,7 +81,7 @@ static inline bool read_word(struct unwind_memo *memo, struct unwind_step *at, u
 }
 
 /* From *at, whose reads are filled in, to its caller. */
-static inline enum step step(struct unwind_memo *memo, struct unwind_step *at, struct unwind_step *next) {
+static inline enum step step(struct unwind_range *range, struct unwind_step *at, struct unwind_step *next) {
   uint64_t pc = at->ip - !at->exact;
   struct unwind_rule rule = unwind_rule_find(pc, code_key(pc));
   at->count = 0;
@@ -89,26 +89,26 @@ static inline enum step step(struct unwind_memo *memo, struct unwind_step *at, s
     return rule.kind == UNWIND_RULE_END ? STEP_END : STEP_ODD;
   }
   uint64_t cfa = base_value(at, rule.cfa_base, 0) + (uint64_t)(int64_t)rule.cfa_offset;
-  if (rule.cfa_deref && !read_word(memo, at, cfa, &cfa)) {
+  if (rule.cfa_deref && !read_word(range, at, cfa, &cfa)) {
     return STEP_ODD;
   }
   next->sp = cfa;
   next->bp = at->bp;
   next->exact = rule.is_signal;
   if ((cfa <= at->sp && !rule.is_signal) ||
-      !read_word(memo, at, base_value(at, rule.ip_base, cfa) + (uint64_t)(int64_t)rule.ip_offset, &next->ip) ||
+      !read_word(range, at, base_value(at, rule.ip_base, cfa) + (uint64_t)(int64_t)rule.ip_offset, &next->ip) ||
       (rule.bp_base != UNWIND_BASE_NONE &&
-       !read_word(memo, at, base_value(at, rule.bp_base, cfa) + (uint64_t)(int64_t)rule.bp_offset, &next->bp))) {
+       !read_word(range, at, base_value(at, rule.bp_base, cfa) + (uint64_t)(int64_t)rule.bp_offset, &next->bp))) {
     return STEP_ODD;
   }
   if (rule.is_signal) {
-    enter_stack(memo, cfa);
+    enter_stack(range, cfa);
   }
   return next->ip == 0 ? STEP_END : STEP_DONE;
 }
 #else
-static enum step step(struct unwind_memo *memo, struct unwind_step *at, struct unwind_step *next) {
-  (void)memo;
+static enum step step(struct unwind_range *range, struct unwind_step *at, struct unwind_step *next) {
+  (void)range;
   (void)next;
   at->count = 0;
   return STEP_ODD;
@@ -184,12 +184,13 @@ static enum step walk_frames(struct walk *walk) {
         return STEP_END;
       }
     } else {
+      at->count = 0;
       walk->fresh++;
     }
     if (walk->fresh == walk->max) {
       return STEP_DONE;
     }
-    enum step result = step(memo, &memo->fresh[walk->fresh - 1], &memo->fresh[walk->fresh]);
+    enum step result = step(&memo->range, &memo->fresh[walk->fresh - 1], &memo->fresh[walk->fresh]);
     if (result != STEP_DONE) {
       walk->whole = result == STEP_END;
       return result;
@@ -265,16 +266,35 @@ const uint64_t *unwind_frames(struct unwind_memo *memo, size_t count) {
   return memo->flat;
 }
 
-size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, bool may_lock, struct stack_key *key) {
+static struct unwind_step first_step(const void *frame) {
   uint64_t address = (uintptr_t)frame;
+  return (struct unwind_step){.ip = load(address + 8), .sp = address + 16, .bp = load(address)};
+}
+
+bool unwind_meets_signal(const void *frame, uint64_t outer) {
+  struct unwind_range range = {0};
+  struct unwind_step at = first_step(frame);
+  enter_stack(&range, at.sp);
+  while (at.sp <= outer) {
+    struct unwind_step next;
+    enum step result = step(&range, &at, &next);
+    if (result != STEP_DONE || next.exact) {
+      return true;
+    }
+    at = next;
+  }
+  return false;
+}
+
+size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, bool may_lock, struct stack_key *key) {
   struct unwind_step *first = &memo->fresh[0];
-  *first = (struct unwind_step){.ip = load(address + 8), .sp = address + 16, .bp = load(address)};
+  *first = first_step(frame);
   if (memo->epoch != code_epoch()) {
     unwind_forget(memo);
     memo->epoch = code_epoch();
   }
   memo->flat_count = 0;
-  enter_stack(memo, first->sp);
+  enter_stack(&memo->range, first->sp);
   struct walk walk = {.memo = memo, .max = max < CONFIG_STACK_DEPTH_MAX ? max : CONFIG_STACK_DEPTH_MAX};
   if (walk_frames(&walk) == STEP_ODD && may_lock) {
     size_t count = walk_by_libunwind(memo, memo->fresh[0].ip, walk.max);

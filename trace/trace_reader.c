@@ -303,6 +303,10 @@ uint32_t trace_reader_stack_limit(const struct trace_reader *reader) {
   return count ? (uint32_t)count : 1; /* 0 is no stack, but an id all the same */
 }
 
+const char *trace_reader_meta(const struct trace_reader *reader, const char *key) {
+  return trace_tables_meta(&reader->tables, key);
+}
+
 size_t trace_reader_modules(const struct trace_reader *reader, const struct trace_module **modules) {
   *modules = reader->tables.modules.items;
   return reader->tables.modules.count;

@@ -114,6 +114,9 @@ uint32_t trace_reader_stack_limit(const struct trace_reader *reader); /* every s
 
 size_t trace_reader_modules(const struct trace_reader *reader, const struct trace_module **modules); /* by from_ns */
 
+/* What the trace says about the run under this key ("framework", "allocator" ...), "" if nothing. */
+const char *trace_reader_meta(const struct trace_reader *reader, const char *key);
+
 /* Share of the file read so far, 0 to 1, for a progress bar. */
 double trace_reader_progress(const struct trace_reader *reader);
 

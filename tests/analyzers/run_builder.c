@@ -10,34 +10,40 @@
 #include <string.h>
 
 enum { CHUNK = 64 * 1024, TABLES_CHUNK = 256 * 1024, NS_PER_EVENT = 10 };
-enum { STRING_PATH = 1 };
+enum { STRING_PATH = 1, STRING_NAME = 2 };
 #define ROOM ((size_t)64 << 20)
 
 /* Functions and vtables with the names that libtorch has; never called. */
 #define FUNCTION(label, symbol)                                                                                        \
-  ".globl " symbol ", " label "\n.type " symbol ", @function\n" symbol ":\n" label ": .fill 32, 1, 0x90\n"              \
+  ".globl " symbol ", " label "\n.type " symbol ", @function\n" symbol ":\n" label ": .fill 32, 1, 0x90\n"             \
   ".size " symbol ", 32\n"
 #define OBJECT(label, symbol)                                                                                          \
-  ".globl " symbol ", " label "\n.type " symbol ", @object\n" symbol ":\n" label ": .fill 64, 1, 0\n.size " symbol      \
+  ".globl " symbol ", " label "\n.type " symbol ", @object\n" symbol ":\n" label ": .fill 64, 1, 0\n.size " symbol     \
   ", 64\n"
-__asm__(".pushsection .text.run_builder, \"ax\", @progbits\n"
-        FUNCTION("run_f_gelu", "_ZN2at4_ops4gelu4callEv") FUNCTION("run_f_silu", "_ZN2at4_ops4silu4callEv")
-        FUNCTION("run_f_relu", "_ZN2at4_ops4relu4callEv") FUNCTION("run_f_addmm", "_ZN2at4_ops5addmm4callEv")
-        FUNCTION("run_f_mul", "_ZN2at4_ops10mul_Tensor4callEv") FUNCTION("run_f_linear", "_ZN2at4_ops6linear4callEv")
-        FUNCTION("run_f_kernel", "run_kernel_cpu") FUNCTION("run_f_malloc", "_ZN3c109alloc_cpuEm")
-        FUNCTION("run_f_saved", "run_variable_type") FUNCTION("run_f_main", "run_program_main")
-        ".popsection\n.pushsection .data.rel.ro.run_builder, \"aw\", @progbits\n.balign 16\n"
-        OBJECT("run_v_gelu", "_ZTVN5torch8autograd9generated13GeluBackward0E")
-        OBJECT("run_v_silu", "_ZTVN5torch8autograd9generated13SiluBackward0E")
-        OBJECT("run_v_relu", "_ZTVN5torch8autograd9generated13ReluBackward0E")
-        OBJECT("run_v_addmm", "_ZTVN5torch8autograd9generated14AddmmBackward0E")
-        OBJECT("run_v_mul", "_ZTVN5torch8autograd9generated12MulBackward0E")
-        OBJECT("run_v_linear", "_ZTVN5torch8autograd9generated15LinearBackward0E") ".popsection\n");
+__asm__(
+    ".pushsection .text.run_builder, \"ax\", @progbits\n" FUNCTION("run_f_gelu", "_ZN2at4_ops4gelu4callEv") FUNCTION(
+        "run_f_silu", "_ZN2at4_ops4silu4callEv") FUNCTION("run_f_relu", "_ZN2at4_ops4relu4callEv")
+        FUNCTION("run_f_addmm", "_ZN2at4_ops5addmm4callEv") FUNCTION(
+            "run_f_mul",
+            "_ZN2at4_ops10mul_Tensor4callEv") FUNCTION("run_f_linear",
+                                                       "_ZN2at4_ops6linear4callEv") FUNCTION("run_f_kernel",
+                                                                                             "run_kernel_cpu")
+            FUNCTION("run_f_malloc", "_ZN3c109alloc_cpuEm") FUNCTION("run_f_saved", "run_variable_type") FUNCTION(
+                "run_f_main",
+                "run_program_main") ".popsection\n.pushsection .data.rel.ro.run_builder, \"aw\", @progbits\n.balign "
+                                    "16\n" OBJECT("run_v_gelu", "_ZTVN5torch8autograd9generated13GeluBackward0E")
+                                        OBJECT("run_v_silu", "_ZTVN5torch8autograd9generated13SiluBackward0E")
+                                            OBJECT("run_v_relu", "_ZTVN5torch8autograd9generated13ReluBackward0E")
+                                                OBJECT("run_v_addmm", "_ZTVN5torch8autograd9generated14AddmmBackward0E")
+                                                    OBJECT("run_v_mul", "_ZTVN5torch8autograd9generated12MulBackward0E")
+                                                        OBJECT("run_v_linear", "_ZTVN5torch8autograd9generated15LinearB"
+                                                                               "ackward0E") ".popsection\n");
 extern const char run_f_gelu[], run_f_silu[], run_f_relu[], run_f_addmm[], run_f_mul[], run_f_linear[];
 extern const char run_f_kernel[], run_f_malloc[], run_f_saved[], run_f_main[];
 extern const char run_v_gelu[], run_v_silu[], run_v_relu[], run_v_addmm[], run_v_mul[], run_v_linear[];
 
-static const char *const functions[RUN_OPS] = {run_f_gelu, run_f_silu, run_f_relu, run_f_addmm, run_f_mul, run_f_linear};
+static const char *const functions[RUN_OPS] = {run_f_gelu,  run_f_silu, run_f_relu,
+                                               run_f_addmm, run_f_mul,  run_f_linear};
 static const char *const vtables[RUN_OPS] = {run_v_gelu, run_v_silu, run_v_relu, run_v_addmm, run_v_mul, run_v_linear};
 
 static void must(bool condition, const char *what) {
@@ -76,6 +82,7 @@ void run_init(struct run_builder *run) {
   trace_builder_init(&run->trace, ROOM);
   dl_iterate_phdr(program_range, &module);
   must(trace_write_string(tables(run, 4096), STRING_PATH, path, sizeof path - 1), "no room for a string");
+  must(trace_write_string(tables(run, 4096), STRING_NAME, "weight", 6), "no room for a string");
   must(trace_write_module(tables(run, 4096), &module), "no room for a module");
 }
 
@@ -203,9 +210,9 @@ void run_release(struct run_builder *run, uint64_t tensor, uint64_t node_type) {
   must(trace_write_release(w, run->time_ns, tensor, node_type, TRACE_SOURCE_PROBE, 0), "release");
 }
 
-void run_resident(struct run_builder *run, uint64_t data, uint32_t role) {
+void run_resident(struct run_builder *run, uint64_t data, uint32_t role, bool named) {
   struct trace_chunk_writer *w = events(run);
-  must(trace_write_resident(w, run->time_ns, data, 0, role, 0), "resident");
+  must(trace_write_resident(w, run->time_ns, data, 0, role, named ? STRING_NAME : 0), "resident");
 }
 
 void run_backward(struct run_builder *run, bool begins) {

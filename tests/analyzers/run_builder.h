@@ -1,5 +1,5 @@
-/* Runs written by hand for the tests of the analysis: traces whose stacks lie in functions of this very test program that
- * are named like PyTorch's, so that ops are found the way they are found in a real run. */
+/* Runs written by hand for the tests of the analysis: traces whose stacks lie in functions of this very test program
+ * that are named like PyTorch's, so that ops are found the way they are found in a real run. */
 #ifndef ACTSCOPE_TESTS_RUN_BUILDER_H
 #define ACTSCOPE_TESTS_RUN_BUILDER_H
 
@@ -20,7 +20,7 @@ struct run_builder {
   char *folder;
   uint64_t time_ns; /* of the next event; each advances it by 10 */
   uint64_t events;
-  uint32_t stream;  /* of the next event: thread 100 + stream */
+  uint32_t stream; /* of the next event: thread 100 + stream */
   uint32_t next_stack;
   uint64_t previous[RUN_FRAMES]; /* the last stack written */
   size_t previous_count;
@@ -37,7 +37,8 @@ void run_save(struct run_builder *run, const char *path);
 
 /* A stack of any frames, innermost first. */
 uint32_t run_stack(struct run_builder *run, const uint64_t *frames, size_t count);
-/* Within op, `depth` frames of the program below it; kernel: frames above the op (allocations), else the saving ones. */
+/* Within op, `depth` frames of the program below it; kernel: frames above the op (allocations), else the saving
+ * ones. */
 uint32_t run_stack_in_op(struct run_builder *run, enum run_op op, unsigned depth, bool kernel);
 /* Of the program alone, in no op; place tells stacks apart. */
 uint32_t run_stack_outside(struct run_builder *run, unsigned place);
@@ -53,7 +54,8 @@ void run_small(struct run_builder *run, uint64_t allocated, uint64_t freed);
 uint64_t run_save_tensor(struct run_builder *run, uint64_t tensor, uint64_t data, uint64_t bytes, uint32_t stack);
 void run_save_dtype(struct run_builder *run, const struct trace_save *save);
 void run_release(struct run_builder *run, uint64_t tensor, uint64_t node_type);
-void run_resident(struct run_builder *run, uint64_t data, uint32_t role);
+/* Named as a module's, or a leaf that collects a gradient. */
+void run_resident(struct run_builder *run, uint64_t data, uint32_t role, bool named);
 void run_backward(struct run_builder *run, bool begins);
 
 #endif

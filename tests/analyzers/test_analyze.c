@@ -7,7 +7,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#define AT(n) (0x100000000u + (uint64_t)(n) * 0x100000u) /* the n-th block's address */
+#define AT(n) (0x100000000u + (uint64_t)(n)*0x100000u) /* the n-th block's address */
 enum { KIB = 1024 };
 
 static const struct facts_op *find_op(const struct facts *facts, const char *op) {
@@ -44,15 +44,15 @@ Test(analyze, a_peak_that_is_known) {
   struct run_builder run;
   run_init(&run);
   uint32_t a = run_stack_outside(&run, 1), b = run_stack_outside(&run, 2);
-  run_small(&run, 700, 0);                       /* live: 700 */
-  run_alloc(&run, AT(1), 10 * KIB, a);           /* 10940 */
-  run_alloc(&run, AT(2), 20 * KIB, b);           /* 31420 */
-  run_free(&run, AT(1), 0, false);               /* 21180 */
-  run_free(&run, AT(1), 0, false);               /* not live: nothing */
-  run_alloc(&run, AT(1), 12 * KIB, b);           /* 33468, at the old address */
-  run_alloc(&run, AT(1), 14 * KIB, a);           /* 35516: the free of the one before was not seen */
-  run_small(&run, 100, 500);                     /* 35116 */
-  run_realloc(&run, AT(2), AT(3), 10 * KIB, a);  /* 14636, 24876 */
+  run_small(&run, 700, 0);                      /* live: 700 */
+  run_alloc(&run, AT(1), 10 * KIB, a);          /* 10940 */
+  run_alloc(&run, AT(2), 20 * KIB, b);          /* 31420 */
+  run_free(&run, AT(1), 0, false);              /* 21180 */
+  run_free(&run, AT(1), 0, false);              /* not live: nothing */
+  run_alloc(&run, AT(1), 12 * KIB, b);          /* 33468, at the old address */
+  run_alloc(&run, AT(1), 14 * KIB, a);          /* 35516: the free of the one before was not seen */
+  run_small(&run, 100, 500);                    /* 35116 */
+  run_realloc(&run, AT(2), AT(3), 10 * KIB, a); /* 14636, 24876 */
   struct facts facts = run_facts(&run);
   cr_assert_eq(facts.peak.bytes, 700 + 34 * KIB);
   cr_assert_eq(facts.peak.time_ns, 170);
@@ -120,7 +120,7 @@ Test(analyze, a_missing_or_foreign_file_is_an_input_error) {
   run_fini(&run);
 }
 
-/* ---- a small network: h = linear(x, w); g = gelu(h); y = linear(g, w2) -------------------------------------------- */
+/* ---- a small network: h = linear(x, w); g = gelu(h); y = linear(g, w2) ------------------------------------------- */
 
 struct network {
   struct run_builder run;
@@ -155,7 +155,7 @@ static void network_forward(struct network *net) {
 static void network_backward(struct network *net) {
   struct run_builder *run = &net->run;
   run_backward(run, true);
-  run_resident(run, AT(1), TRACE_ROLE_PARAMETER);
+  run_resident(run, AT(1), TRACE_ROLE_PARAMETER, true);
   run_release(run, net->g, run_node_type(RUN_ADDMM));
   run_free(run, AT(4), 0, true);
   run_release(run, net->h, run_node_type(RUN_GELU));
@@ -242,7 +242,71 @@ Test(analyze, parameters_of_later_steps_are_known_as_such) {
   run_fini(&net.run);
 }
 
-/* ---- holders ------------------------------------------------------------------------------------------------------ */
+/* Two steps of: x = batch; y = op(w, x), where both collect gradients, as the marks of leaves tell. */
+static struct facts leaves(struct run_builder *run, bool named, bool same_batch) {
+  uint32_t outside = run_stack_outside(run, 1), save = run_stack_in_op(run, RUN_ADDMM, 2, false);
+  run_alloc(run, AT(1), W, outside);
+  for (unsigned step = 0; step < 2; step++) {
+    uint64_t batch = AT(2 + (same_batch ? 0 : step));
+    if (step == 0 || !same_batch) {
+      run_alloc(run, batch, X, outside);
+    }
+    run_resident(run, AT(1), TRACE_ROLE_PARAMETER, false);
+    run_resident(run, batch, TRACE_ROLE_PARAMETER, false);
+    uint64_t w = run_save_tensor(run, 0, AT(1), W, save), x = run_save_tensor(run, 0, batch, X, save);
+    if (named) {
+      run_resident(run, AT(1), TRACE_ROLE_PARAMETER, true);
+    }
+    run_backward(run, true);
+    run_release(run, w, run_node_type(RUN_ADDMM));
+    run_release(run, x, run_node_type(RUN_ADDMM));
+    run_backward(run, false);
+    if (!same_batch) {
+      run_free(run, batch, 0, false);
+    }
+  }
+  return run_facts(run);
+}
+
+Test(analyze, leaves_are_parameters_where_no_module_names_its_own) {
+  struct run_builder run;
+  run_init(&run);
+  struct facts facts = leaves(&run, false, false);
+  cr_assert_eq(facts.steps[0].saved_bytes, 0);
+  cr_assert_eq(facts.steps[1].saved_bytes, 0);
+  cr_assert_eq(facts.categories[CATEGORY_PARAMETER], W + X);
+  facts_fini(&facts);
+  run_fini(&run);
+}
+
+Test(analyze, a_batch_that_collects_a_gradient_is_saved) {
+  struct run_builder run;
+  run_init(&run);
+  struct facts facts = leaves(&run, true, false);
+  cr_assert_eq(facts.steps[0].saved_bytes, X);
+  cr_assert_eq(facts.steps[1].saved_bytes, X);
+  cr_assert_eq(facts.categories[CATEGORY_PARAMETER], W);
+  uint64_t most = 0;
+  for (size_t i = 0; i < facts.timeline_count; i++) {
+    most = facts.timeline[i].saved_bytes > most ? facts.timeline[i].saved_bytes : most;
+  }
+  cr_assert_eq(most, X);
+  facts_fini(&facts);
+  run_fini(&run);
+}
+
+Test(analyze, a_leaf_that_outlasts_its_step_is_a_parameter) {
+  struct run_builder run;
+  run_init(&run);
+  struct facts facts = leaves(&run, true, true);
+  cr_assert_eq(facts.steps[0].saved_bytes, 0);
+  cr_assert_eq(facts.steps[1].saved_bytes, 0);
+  cr_assert_eq(facts.categories[CATEGORY_PARAMETER], W + X);
+  facts_fini(&facts);
+  run_fini(&run);
+}
+
+/* ---- holders ----------------------------------------------------------------------------------------------------- */
 
 struct sharing {
   struct run_builder run;
@@ -375,6 +439,14 @@ static void free_on_another_thread(struct sharing *s, uint64_t tensor) {
   s->run.stream = 0;
 }
 
+static void free_after_backward(struct sharing *s, uint64_t tensor) {
+  run_backward(&s->run, true);
+  run_release(&s->run, tensor, run_node_type(RUN_GELU));
+  run_backward(&s->run, false);
+  run_free(&s->run, AT(1), 0, false); /* the very next event of the thread, and yet too late */
+  run_backward(&s->run, true);
+}
+
 static void never_free(struct sharing *s, uint64_t tensor) {
   run_backward(&s->run, true);
   run_release(&s->run, tensor, run_node_type(RUN_GELU));
@@ -405,11 +477,12 @@ Test(analyze, every_verdict_has_its_reason) {
     bool eligible;
     const char *words;
   } cases[] = {
-      {free_in_release, FLOAT, true, "only holder"},       {free_in_release, BFLOAT, true, "only holder"},
-      {free_in_release, INT64, false, "floating-point"},   {free_soon_after, FLOAT, true, "only holder"},
-      {free_much_later, FLOAT, false, "keeps it"},         {free_on_another_thread, FLOAT, false, "keeps it"},
-      {never_free, FLOAT, false, "keeps it"},              {never_release, FLOAT, false, "not seen"},
-      {free_before_backward, FLOAT, false, "before backward"}, {free_in_backward, FLOAT, true, "only holder"},
+      {free_in_release, FLOAT, true, "only holder"},     {free_in_release, BFLOAT, true, "only holder"},
+      {free_in_release, INT64, false, "floating-point"}, {free_soon_after, FLOAT, true, "only holder"},
+      {free_much_later, FLOAT, false, "keeps it"},       {free_on_another_thread, FLOAT, false, "keeps it"},
+      {free_after_backward, FLOAT, false, "keeps it"},   {never_free, FLOAT, false, "keeps it"},
+      {never_release, FLOAT, false, "not seen"},         {free_before_backward, FLOAT, false, "before backward"},
+      {free_in_backward, FLOAT, true, "only holder"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     bool eligible;
@@ -419,7 +492,7 @@ Test(analyze, every_verdict_has_its_reason) {
   }
 }
 
-/* ---- hostile traces ----------------------------------------------------------------------------------------------- */
+/* ---- hostile traces ---------------------------------------------------------------------------------------------- */
 
 Test(analyze, absurd_numbers_do_no_harm) {
   struct run_builder run;
@@ -436,7 +509,7 @@ Test(analyze, absurd_numbers_do_no_harm) {
   run_backward(&run, false);
   run_backward(&run, true);
   run_release(&run, 12345, 1);
-  run_resident(&run, UINT64_MAX - 5, TRACE_ROLE_BUFFER);
+  run_resident(&run, UINT64_MAX - 5, TRACE_ROLE_BUFFER, true);
   run_free(&run, 1, 0, true);
   struct facts facts = run_facts(&run);
   cr_assert_eq(categories_sum(&facts), facts.peak.bytes);

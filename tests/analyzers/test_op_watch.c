@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#define AT(n) (0x100000000u + (uint64_t)(n) * 0x100000u)
+#define AT(n) (0x100000000u + (uint64_t)(n)*0x100000u)
 enum { KIB = 1024, DEPTH_LIMIT = 64 /* of the builder's traces */ };
 
 struct scene {
@@ -95,10 +95,10 @@ Test(op_watch, the_same_place_saving_again_is_the_next_call) {
 Test(op_watch, a_result_ends_with_the_op_that_takes_it) {
   struct scene scene;
   begin(&scene, RUN_RELU);
-  event(&scene, 1, scene.outside);                                         /* relu has returned */
-  event(&scene, 2, run_stack_in_op(&scene.run, RUN_LINEAR, 2, true));      /* the next op takes its result */
+  event(&scene, 1, scene.outside);                                    /* relu has returned */
+  event(&scene, 2, run_stack_in_op(&scene.run, RUN_LINEAR, 2, true)); /* the next op takes its result */
   event(&scene, 3, run_stack_in_op(&scene.run, RUN_LINEAR, 2, true));
-  event(&scene, 4, scene.outside);                                         /* and has returned: the sixth event */
+  event(&scene, 4, scene.outside); /* and has returned: the sixth event */
   end(&scene, RUN_RELU);
   expect_begin(&scene, 6);
 }

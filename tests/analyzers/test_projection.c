@@ -1,6 +1,6 @@
-/* The projection against a simulation of its own: random runs, whose generator knows which block is eligible, when its op
- * returned and when it was let go, are simulated event by event with and without each block, for every choice of bits and
- * functions. The two share no code. */
+/* The projection against a simulation of its own: random runs, whose generator knows which block is eligible, when
+ * its op returned and when it was let go, are simulated event by event with and without each block, for every choice
+ * of bits and functions. The two share no code. */
 #include "analyzers/projection.h"
 
 #include "analyzers/store.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AT(n) (0x100000000u + (uint64_t)(n) * 0x100000u)
+#define AT(n) (0x100000000u + (uint64_t)(n)*0x100000u)
 enum { MAX_EVENTS = 4000, MAX_BLOCKS = 1000, OPS = 6, NEVER = MAX_EVENTS + 1 };
 
 static uint64_t random_next(uint64_t *state) {
@@ -48,8 +48,12 @@ static unsigned add_block(struct world *world, uint64_t bytes, uint32_t stack) {
   unsigned i = world->count++;
   cr_assert_lt(i, (unsigned)MAX_BLOCKS);
   run_alloc(&world->run, AT(i), bytes, stack);
-  world->blocks[i] = (struct truth){.bytes = bytes, .elements = bytes / 4, .alloc = (unsigned)world->run.events,
-                                    .free = NEVER, .release = NEVER, .live = true};
+  world->blocks[i] = (struct truth){.bytes = bytes,
+                                    .elements = bytes / 4,
+                                    .alloc = (unsigned)world->run.events,
+                                    .free = NEVER,
+                                    .release = NEVER,
+                                    .live = true};
   return i;
 }
 
@@ -172,7 +176,7 @@ static void world_init(struct world *world, uint64_t seed) {
   step(world);
 }
 
-/* ---- the simulation ------------------------------------------------------------------------------------------------ */
+/* ---- the simulation ---------------------------------------------------------------------------------------------- */
 
 static bool chosen(const struct truth *block, const char *const *functions, size_t count) {
   for (size_t i = 0; i < count && block->function; i++) {
@@ -199,7 +203,8 @@ static uint64_t simulate(const struct world *world, unsigned bits, const char *c
 }
 
 static void compare(const struct world *world, const struct facts *facts, uint64_t seed) {
-  static const char *const choices[][2] = {{NULL, NULL}, {"gelu", NULL}, {"silu", NULL}, {"gelu", "silu"}, {"relu", NULL}};
+  static const char *const choices[][2] = {
+      {NULL, NULL}, {"gelu", NULL}, {"silu", NULL}, {"gelu", "silu"}, {"relu", NULL}};
   for (unsigned bits = 1; bits <= PROJECTION_BITS_MAX; bits += bits < 4 ? 1 : 4) {
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
       size_t count = (choices[i][0] != NULL) + (choices[i][1] != NULL);
@@ -240,7 +245,7 @@ Test(projection, works_from_a_store_without_the_trace) {
   run_fini(&world.run);
 }
 
-/* ---- cases by hand -------------------------------------------------------------------------------------------------- */
+/* ---- cases by hand ----------------------------------------------------------------------------------------------- */
 
 /* Live bytes are 1000, at times 1500 in events 5 to 24, 600 from event 30 on, where a block of 400 bytes ends. */
 static struct facts by_hand(struct facts_segment *segments, struct facts_replaceable *block) {
@@ -249,9 +254,18 @@ static struct facts by_hand(struct facts_segment *segments, struct facts_replace
   segments[2] = (struct facts_segment){25, 0, 1000};
   segments[3] = (struct facts_segment){30, 0, 600};
   static char gelu[] = "gelu";
-  *block = (struct facts_replaceable){.op = gelu, .step = 0, .listed = true, .bytes = 400, .elements = 100,
-                                      .begin_event = 5, .release_event = 25, .free_event = 30};
-  return (struct facts){.peak = {.bytes = 1500}, .segments = segments, .segments_count = 4, .replaceables = block,
+  *block = (struct facts_replaceable){.op = gelu,
+                                      .step = 0,
+                                      .listed = true,
+                                      .bytes = 400,
+                                      .elements = 100,
+                                      .begin_event = 5,
+                                      .release_event = 25,
+                                      .free_event = 30};
+  return (struct facts){.peak = {.bytes = 1500},
+                        .segments = segments,
+                        .segments_count = 4,
+                        .replaceables = block,
                         .replaceables_count = 1};
 }
 

@@ -3,8 +3,8 @@
 
 #include <criterion/criterion.h>
 
-#define FRAME(function, file, line, module) {(char *)(uintptr_t)(function), (char *)(uintptr_t)(file), \
-                                             (char *)(uintptr_t)(module), (line)}
+#define FRAME(function, file, line, module)                                                                            \
+  { (char *)(uintptr_t)(function), (char *)(uintptr_t)(file), (char *)(uintptr_t)(module), (line) }
 
 static void expect(const struct facts_frame *frames, size_t count, const char *name) {
   struct strings *strings = strings_open();

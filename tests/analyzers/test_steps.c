@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-#define AT(n) (0x100000000u + (uint64_t)(n) * 0x100000u)
+#define AT(n) (0x100000000u + (uint64_t)(n)*0x100000u)
 enum { KIB = 1024, SAVED = 16 * KIB, NONE = 0 };
 
 struct loop {
@@ -222,6 +222,24 @@ Test(steps, a_second_backward_over_the_same_graph_goes_on) {
   cr_assert_eq(facts.steps_count, 1);
   cr_assert_eq(facts.steps[0].backward_end_ns, loop.run.time_ns);
   cr_assert_eq(facts.saved_bytes, 2 * SAVED);
+  facts_fini(&facts);
+  run_fini(&loop.run);
+}
+
+Test(steps, a_forward_that_keeps_nothing_is_told_by_its_leaves) {
+  struct loop loop;
+  loop_init(&loop);
+  run_alloc(&loop.run, AT(0), SAVED, loop.outside);
+  for (int i = 0; i < 3; i++) { /* all of it is checkpointed by hooks: no save is seen */
+    run_resident(&loop.run, AT(0), TRACE_ROLE_PARAMETER, false);
+    run_small(&loop.run, 1, 0);
+    run_backward(&loop.run, true);
+    run_backward(&loop.run, false);
+  }
+  struct facts facts = run_facts(&loop.run);
+  cr_assert_eq(facts.steps_count, 3);
+  cr_assert(facts.steps[1].begin_ns == facts.steps[0].end_ns && facts.steps[1].begin_ns == 160);
+  cr_assert_eq(facts.saved_bytes, 0);
   facts_fini(&facts);
   run_fini(&loop.run);
 }

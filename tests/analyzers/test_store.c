@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define AT(n) (0x100000000u + (uint64_t)(n) * 0x100000u)
+#define AT(n) (0x100000000u + (uint64_t)(n)*0x100000u)
 enum { KIB = 1024 };
 
 /* A run with something in every table: steps, shared and eligible blocks, a weight, small blocks, an unseen release. */
@@ -32,7 +32,7 @@ static void build_run(struct run_builder *run) {
     uint64_t c = run_save_tensor(run, 0, AT(2) + 64, 64, gelu);
     run_save_tensor(run, 0, AT(0), 6 * KIB, mul);
     run_backward(run, true);
-    run_resident(run, AT(0), TRACE_ROLE_PARAMETER);
+    run_resident(run, AT(0), TRACE_ROLE_PARAMETER, true);
     run_release(run, c, run_node_type(RUN_GELU));
     run_release(run, b, run_node_type(RUN_MUL));
     run_free(run, AT(2), 0, true);
@@ -228,9 +228,11 @@ Test(store, views_agree_with_the_facts) {
   for (size_t i = 0; i < stored.facts.by_op_count; i++) {
     const struct facts_op *op = &stored.facts.by_op[i];
     char sql[160];
-    snprintf(sql, sizeof sql, "SELECT bytes = %lu AND exclusive_bytes = %lu AND blocks = %lu AND eligible_bytes = %lu"
-             " FROM saved_by_op WHERE op = '%s'", (unsigned long)op->bytes, (unsigned long)op->exclusive_bytes,
-             (unsigned long)op->blocks, (unsigned long)op->eligible_bytes, op->op);
+    snprintf(sql, sizeof sql,
+             "SELECT bytes = %lu AND exclusive_bytes = %lu AND blocks = %lu AND eligible_bytes = %lu"
+             " FROM saved_by_op WHERE op = '%s'",
+             (unsigned long)op->bytes, (unsigned long)op->exclusive_bytes, (unsigned long)op->blocks,
+             (unsigned long)op->eligible_bytes, op->op);
     cr_assert_eq(number(db, sql), 1, "%s", sql);
   }
   cr_assert_eq(number(db, "SELECT count(*) FROM saved_by_op"), (int64_t)stored.facts.by_op_count);
@@ -248,7 +250,7 @@ Test(store, views_agree_with_the_facts) {
   stored_fini(&stored);
 }
 
-/* ---- files that must be refused ------------------------------------------------------------------------------------ */
+/* ---- files that must be refused ---------------------------------------------------------------------------------- */
 
 static void refuse(const char *path, const char *words) {
   struct facts facts;
@@ -346,7 +348,7 @@ Test(store, damage_by_the_thousand, .timeout = 120) {
   stored_fini(&stored);
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static size_t count_files(const char *folder) {
   DIR *entries = opendir(folder);

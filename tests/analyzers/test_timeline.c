@@ -94,7 +94,10 @@ Test(timeline, samples_hold_the_highest_level_of_each_interval) {
   struct timeline timeline;
   cr_assert_eq(timeline_init(&timeline, 2, 4096 * 100 - 1), 0); /* buckets of 100 ns */
   cr_assert_eq(timeline.bucket_ns, 100);
-  const struct { uint64_t time; int64_t change; } events[] = {{10, 50}, {20, -50}, {150, 30}, {420, 70}, {430, -100}};
+  const struct {
+    uint64_t time;
+    int64_t change;
+  } events[] = {{10, 50}, {20, -50}, {150, 30}, {420, 70}, {430, -100}};
   for (uint64_t i = 0; i < 5; i++) {
     timeline_begin(&timeline, i + 1, events[i].time);
     events[i].change > 0 ? timeline_alloc(&timeline, 1, (uint64_t)events[i].change)
