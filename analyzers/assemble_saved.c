@@ -113,10 +113,11 @@ static uint64_t *wanted_stacks(const struct analysis *analysis) {
   return when;
 }
 
-static int name_stack(struct analysis *analysis, struct facts *facts, uint32_t stack, uint64_t time_ns) {
+static int name_stack(struct analysis *analysis, struct facts *facts, struct site_resolver *resolver, uint32_t stack,
+                      uint64_t time_ns) {
   struct saved_stack_name *name = &analysis->holders.history->stacks[stack];
   struct facts_stack *resolved = &facts->stacks[facts->stacks_count];
-  int rc = site_resolve(analysis->reader, analysis->symbols, facts->strings, stack, time_ns, resolved);
+  int rc = site_resolve(resolver, stack, time_ns, resolved);
   if (rc != 0) {
     return rc;
   }
@@ -142,9 +143,14 @@ static int name_stacks(struct analysis *analysis, struct facts *facts) {
     free(when);
     return ERROR_MEMORY;
   }
+  struct site_resolver resolver = {.reader = analysis->reader,
+                                   .symbols = analysis->symbols,
+                                   .strings = facts->strings,
+                                   .time_ns = analysis->timeline.peak_ns};
   for (uint32_t i = 0; i < history->stacks_limit && rc == 0; i++) {
-    rc = when[i] != SAVED_NEVER ? name_stack(analysis, facts, i, when[i]) : 0;
+    rc = when[i] != SAVED_NEVER ? name_stack(analysis, facts, &resolver, i, when[i]) : 0;
   }
+  site_resolver_fini(&resolver);
   free(when);
   return rc;
 }

@@ -85,7 +85,7 @@ static const char recorder[] = "actscope_preload"; /* its own frames are no part
 
 static bool begins_with_any(const char *text, const char *const *beginnings, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    if (strncmp(text, beginnings[i], strlen(beginnings[i])) == 0) {
+    if (*text == *beginnings[i] && strncmp(text, beginnings[i], strlen(beginnings[i])) == 0) {
       return true;
     }
   }
@@ -115,23 +115,52 @@ static bool is_named(const struct facts_frame *frame) {
   return !is_nameless(frame->function) && !is_allocator(frame);
 }
 
-static bool says_something(const struct facts_frame *frame) {
-  return is_named(frame) && !is_plumbing(frame);
-}
-
 static bool is_of_the_program(const struct facts_frame *frame) {
   return *frame->file && frame->line && *frame->module && !is_allocator(frame) &&
          !strstr(frame->file, "/include/c++/") &&
          !begins_with_any(frame->module, libraries, sizeof libraries / sizeof *libraries);
 }
 
+static bool is_interpreter(const struct facts_frame *frame) {
+  return strncmp(frame->module, "libpython", 9) == 0 || strncmp(frame->module, "python", 6) == 0;
+}
+
+static bool says_something(const struct facts_frame *frame) {
+  return is_named(frame) && !is_plumbing(frame);
+}
+
+static bool is_operator(const struct facts_frame *frame) {
+  return strncmp(frame->function, "at::_ops::", 10) == 0;
+}
+
+/* The innermost frame that passes. What lies beyond an interpreter's frames called the interpreter: that tells
+ * nothing of what it was asked to do. */
+static const struct facts_frame *find(const struct facts_stack *stack, bool (*test)(const struct facts_frame *),
+                                      bool into_interpreter) {
+  for (size_t i = 0; i < stack->frames_count; i++) {
+    if (!into_interpreter && is_interpreter(&stack->frames[i])) {
+      return NULL;
+    }
+    if (test(&stack->frames[i])) {
+      return &stack->frames[i];
+    }
+  }
+  return NULL;
+}
+
 static const struct facts_frame *choose(const struct facts_stack *stack) {
-  static bool (*const tests[])(const struct facts_frame *) = {is_of_the_program, says_something, is_named};
-  for (size_t test = 0; test < sizeof tests / sizeof *tests; test++) {
-    for (size_t i = 0; i < stack->frames_count; i++) {
-      if (tests[test](&stack->frames[i])) {
-        return &stack->frames[i];
-      }
+  static const struct {
+    bool (*test)(const struct facts_frame *);
+    bool into_interpreter;
+  } tries[] = {{is_of_the_program, true},
+               {says_something, false},
+               {is_operator, false},
+               {says_something, true},
+               {is_named, true}};
+  for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+    const struct facts_frame *frame = find(stack, tries[i].test, tries[i].into_interpreter);
+    if (frame) {
+      return frame;
     }
   }
   return stack->frames_count ? &stack->frames[0] : NULL;
@@ -153,41 +182,74 @@ char *site_name(const struct facts_stack *stack, struct strings *strings) {
   return strings_intern(strings, text);
 }
 
-static int append_frames(struct facts_stack *out, size_t *capacity, const struct symbol_frame *frames, size_t count,
-                         struct strings *strings) {
-  if (out->frames_count + count > *capacity) {
-    size_t larger = (out->frames_count + count) * 2;
-    struct facts_frame *moved = realloc(out->frames, larger * sizeof *moved);
-    if (!moved) {
+void site_resolver_fini(struct site_resolver *resolver) {
+  map64_fini(&resolver->known);
+  free(resolver->known_frames.items);
+  *resolver = (struct site_resolver){0};
+}
+
+static int append(struct site_frames *frames, struct facts_frame frame) {
+  if (frames->count == frames->capacity) {
+    size_t larger = frames->capacity ? frames->capacity * 2 : 64;
+    struct facts_frame *items = realloc(frames->items, larger * sizeof *items);
+    if (!items) {
       return ERROR_MEMORY;
     }
-    out->frames = moved;
-    *capacity = larger;
+    frames->items = items;
+    frames->capacity = larger;
   }
+  frames->items[frames->count++] = frame;
+  return 0;
+}
+
+static int look_up(struct site_resolver *resolver, uint64_t address, uint64_t time_ns, struct site_frames *out) {
+  struct symbol_frame found[INLINES_MAX];
+  size_t count = symbols_resolve(resolver->symbols, address, time_ns, found, INLINES_MAX);
   for (size_t i = 0; i < count; i++) {
-    struct facts_frame frame = {strings_intern(strings, frames[i].function), strings_intern(strings, frames[i].file),
-                                strings_intern(strings, frames[i].module), frames[i].line};
-    if (!frame.function || !frame.file || !frame.module) {
+    struct facts_frame frame = {strings_intern(resolver->strings, found[i].function),
+                                strings_intern(resolver->strings, found[i].file),
+                                strings_intern(resolver->strings, found[i].module), found[i].line};
+    if (!frame.function || !frame.file || !frame.module || append(out, frame) != 0) {
       return ERROR_MEMORY;
     }
-    out->frames[out->frames_count++] = frame;
   }
   return 0;
 }
 
-int site_resolve(const struct trace_reader *reader, struct symbols *symbols, struct strings *strings, uint32_t stack,
-                 uint64_t time_ns, struct facts_stack *out) {
-  size_t count = 0, capacity = 0;
-  const uint64_t *addresses = trace_reader_stack(reader, stack, &count);
-  *out = (struct facts_stack){.stack = stack};
-  for (size_t i = 0; i < count; i++) {
-    struct symbol_frame frames[INLINES_MAX];
-    size_t expanded = symbols_resolve(symbols, addresses[i], time_ns, frames, INLINES_MAX);
-    if (append_frames(out, &capacity, frames, expanded, strings) != 0) {
-      free(out->frames);
-      *out = (struct facts_stack){0};
+/* The same, from what is remembered. */
+static int recall(struct site_resolver *resolver, uint64_t address, struct site_frames *out) {
+  uint64_t *place = map64_put(&resolver->known, address);
+  if (!place) {
+    return ERROR_MEMORY;
+  }
+  if (!*place) {
+    *place = resolver->known_frames.count + 1;
+    if (look_up(resolver, address, resolver->time_ns, &resolver->known_frames) != 0 ||
+        append(&resolver->known_frames, (struct facts_frame){0}) != 0) {
+      return ERROR_MEMORY;
+    }
+  }
+  for (size_t i = *place - 1; resolver->known_frames.items[i].function; i++) {
+    if (append(out, resolver->known_frames.items[i]) != 0) {
       return ERROR_MEMORY;
     }
   }
   return 0;
+}
+
+int site_resolve(struct site_resolver *resolver, uint32_t stack, uint64_t time_ns, struct facts_stack *out) {
+  size_t count = 0;
+  const uint64_t *addresses = trace_reader_stack(resolver->reader, stack, &count);
+  struct site_frames frames = {0};
+  int rc = 0;
+  for (size_t i = 0; i < count && rc == 0; i++) {
+    bool known = time_ns == resolver->time_ns && addresses[i];
+    rc = known ? recall(resolver, addresses[i], &frames) : look_up(resolver, addresses[i], time_ns, &frames);
+  }
+  if (rc != 0) {
+    free(frames.items);
+    frames = (struct site_frames){0};
+  }
+  *out = (struct facts_stack){.stack = stack, .frames = frames.items, .frames_count = frames.count};
+  return rc;
 }

@@ -4,16 +4,34 @@
 #define ACTSCOPE_ANALYZERS_SITE_H
 
 #include "analyzers/facts.h"
+#include "analyzers/map64.h"
 #include "analyzers/strings.h"
 #include "analyzers/symbols.h"
 #include "trace/trace_reader.h"
 
 #include <stdint.h>
 
+struct site_frames { /* an array that grows */
+  struct facts_frame *items;
+  size_t count, capacity;
+};
+
+/* Resolves stacks. Where stacks are many, they were all live at the peak: addresses are looked up once for that
+ * time. */
+struct site_resolver { /* the first four are borrowed; the rest zeroed */
+  const struct trace_reader *reader;
+  struct symbols *symbols;
+  struct strings *strings;
+  uint64_t time_ns;                /* the time for which addresses are remembered */
+  struct map64 known;              /* address -> place of its first frame in known_frames + 1 */
+  struct site_frames known_frames; /* each address's run ends with a frame whose function is NULL */
+};
+
+void site_resolver_fini(struct site_resolver *resolver);
+
 /* The frames of a stack, inlined calls expanded, into *out, whose frames array the caller frees. time_ns is when the
  * stack was taken. 0, or ERROR_MEMORY. */
-int site_resolve(const struct trace_reader *reader, struct symbols *symbols, struct strings *strings, uint32_t stack,
-                 uint64_t time_ns, struct facts_stack *out);
+int site_resolve(struct site_resolver *resolver, uint32_t stack, uint64_t time_ns, struct facts_stack *out);
 
 /* "train.c:88 forward" or "libtorch_cpu.so at::native::addmm", interned; "" for a stack without frames; NULL: no
  * memory. */

@@ -5,6 +5,7 @@
 #include "tests/support/files.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define AT(n) (0x100000000u + (uint64_t)(n)*0x100000u) /* the n-th block's address */
@@ -515,4 +516,39 @@ Test(analyze, absurd_numbers_do_no_harm) {
   cr_assert_eq(categories_sum(&facts), facts.peak.bytes);
   facts_fini(&facts);
   run_fini(&run);
+}
+
+/* A trace that was never finished has no checksums: what is flipped in it reaches the analysis. */
+Test(analyze, damage_by_the_thousand, .timeout = 120) {
+  struct network net = {0};
+  size_t size;
+  unsigned whole = 0;
+  uint64_t seed = 7;
+  network_init(&net);
+  for (int i = 0; i < 3; i++) {
+    network_forward(&net);
+    network_backward(&net);
+  }
+  struct path path = path_join(net.run.folder, "run");
+  run_save(&net.run, path.text);
+  uint8_t *bytes = file_read(path.text, &size);
+  for (int i = 0; i < 3000; i++) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    size_t chunk = size - 65536; /* the events are in the last chunk */
+    size_t at = i % 8 == 0 ? (size_t)(seed >> 33) % size : chunk + (size_t)(seed >> 33) % 1024;
+    uint8_t before = bytes[at];
+    bytes[at] ^= (uint8_t)(1 + (seed >> 25) % 255);
+    file_write(path.text, bytes, i % 16 == 1 ? at : size);
+    bytes[at] = before;
+    struct facts facts;
+    struct error err = {""};
+    int rc = analyze_trace(path.text, &facts, NULL, &err);
+    cr_assert(rc == 0 || (rc == ERROR_INPUT && *err.message), "%d %s", rc, err.message);
+    cr_assert_eq(categories_sum(&facts), facts.peak.bytes);
+    whole += rc == 0;
+    facts_fini(&facts);
+  }
+  cr_assert_gt(whole, 300u, "some damage must reach the analysis");
+  free(bytes);
+  run_fini(&net.run);
 }

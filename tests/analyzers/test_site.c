@@ -50,7 +50,20 @@ Test(site, of_libtorch_the_kernel_rather_than_the_plumbing) {
       FRAME("at::native::linear", "", 0, "libtorch_cpu.so"),
   };
   expect(frames, 7, "libtorch_cpu.so at::native::linear");
-  expect(frames, 6, "libtorch_cpu.so at::meta::structured_addmm::meta"); /* rather that than malloc */
+  expect(frames, 6, "libtorch_cpu.so at::_ops::addmm::call");
+  expect(frames, 5, "libtorch_cpu.so at::meta::structured_addmm::meta"); /* rather that than malloc */
+}
+
+Test(site, an_operator_called_from_python) {
+  const struct facts_frame frames[] = {
+      FRAME("c10::alloc_cpu", "", 0, "libc10.so"),
+      FRAME("at::_ops::gelu::redispatch", "", 0, "libtorch_cpu.so"),
+      FRAME("at::_ops::gelu::call", "", 0, "libtorch_cpu.so"),
+      FRAME("PyDict_SetDefault", "", 0, "python3.11"),
+      FRAME("somebody::who_embeds_python", "", 0, "libembed.so"),
+  };
+  expect(frames, 5, "libtorch_cpu.so at::_ops::gelu::redispatch");
+  expect(frames + 3, 2, "python3.11 PyDict_SetDefault");
 }
 
 Test(site, nothing_known) {

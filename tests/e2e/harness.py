@@ -140,11 +140,11 @@ def holder_names(block):
     return tuple(sorted({holder if isinstance(holder, str) else holder["op"] for holder in block["holders"]}))
 
 
-def block_counts(blocks):
-    """How many blocks of MIN_SIZE or more there are of each (bytes, holders)."""
+def block_counts(blocks, least=MIN_SIZE):
+    """How many blocks of the least size or more there are of each (bytes, holders)."""
     counts = {}
     for block in blocks:
-        if block["bytes"] >= MIN_SIZE:
+        if block["bytes"] >= least:
             key = block["bytes"], holder_names(block)
             counts[key] = counts.get(key, 0) + 1
     return counts
@@ -168,20 +168,20 @@ def bytes_by_op(blocks):
     return totals
 
 
-def check_against_truth(test, report, truth_steps):
-    """saved.bytes and each op's bytes within 0.1 %, blocks of MIN_SIZE or more one by one."""
+def check_against_truth(test, report, truth_steps, least=MIN_SIZE):
+    """saved.bytes and each op's bytes within 0.1 %, blocks of the least size or more one by one."""
     step = report["saved"]["step"]
     test.assertIsNotNone(step, "the report names no complete step")
     test.assertEqual(len(report["steps"]), len(truth_steps), "number of steps")
     truth = truth_steps[step]
-    found, true = block_counts(report["saved"]["list"]), block_counts(truth)
+    found, true = block_counts(report["saved"]["list"], least), block_counts(truth, least)
     missed, invented = difference(true, found), difference(found, true)
     if missed or invented:
         test.fail(f"blocks of step {step}\n  missed:{describe(missed)}\n  invented:{describe(invented)}")
-    # Blocks below MIN_SIZE are not recorded: they may be a thousandth of the sum, not more.
+    # Blocks below the least size need not be recorded: they may be a thousandth of the sum, not more.
     test.assertWithin(0.001, report["saved"]["bytes"], sum(block["bytes"] for block in truth), "saved.bytes")
-    large = [block for block in truth if block["bytes"] >= MIN_SIZE]
-    by_op = {entry["op"]: entry["bytes"] for entry in report["saved"]["by_op"] if entry["bytes"] >= MIN_SIZE}
+    large = [block for block in truth if block["bytes"] >= least]
+    by_op = {entry["op"]: entry["bytes"] for entry in report["saved"]["by_op"] if entry["bytes"] >= least}
     wanted = bytes_by_op(large)
     test.assertEqual(set(by_op), set(wanted), "ops that hold blocks")
     for op, size in wanted.items():

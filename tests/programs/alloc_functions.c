@@ -96,7 +96,7 @@ static void keep_errno(void) {
 }
 
 static void overflow(void) {
-  size_t half = SIZE_MAX / 2 + 1;
+  volatile size_t half = SIZE_MAX / 2 + 1;
   CHECK(!calloc(half, 2) && errno == ENOMEM);
   errno = 0;
   CHECK(!reallocarray(NULL, half, 2) && errno == ENOMEM);

@@ -1,0 +1,151 @@
+/* Children of every kind: each process has its own whole trace, and none hangs. */
+#include "tests/profiler/recorded.h"
+#include "tests/support/files.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static void record(struct recorded *run, const char *mode) {
+  run->options.follow = true;
+  recorded_run(run, "forks", mode, NULL);
+  cr_assert_eq(run->code, 0, "%s", run->err.message);
+  cr_expect_eq(run->result.status, 0, "%s", run->output);
+}
+
+/* How many traces hold an allocation of this size; every one must be readable and in order. */
+static size_t traces_with(const struct recorded *run, uint64_t size) {
+  size_t found = 0;
+  for (size_t i = 0; i < run->result.count; i++) {
+    struct replay replay = replay_trace(run->result.traces[i].path);
+    cr_expect_eq(replay.double_allocs + replay.unknown_frees + replay.lost, 0);
+    found += replay_count_size(&replay, size) > 0;
+    replay_fini(&replay);
+  }
+  return found;
+}
+
+static void expect_children(const char *mode, size_t traces, size_t with_child) {
+  struct recorded run = {0};
+  record(&run, mode);
+  cr_expect_eq(run.result.count, traces, "%s: %zu traces", mode, run.result.count);
+  cr_expect_eq(traces_with(&run, 123456), with_child, "%s", mode);
+  recorded_fini(&run);
+}
+
+Test(preload_processes, fork_while_threads_allocate, .timeout = 120) {
+  expect_children("storm", 201, 200);
+}
+
+Test(preload_processes, fork, .timeout = 60) {
+  struct recorded run = {0};
+  record(&run, "fork");
+  cr_expect_eq(run.result.count, 2);
+  cr_expect_eq(traces_with(&run, 111111), 1);
+  cr_expect_eq(traces_with(&run, 222222), 1);
+  cr_expect_eq(traces_with(&run, 123456), 1);
+  recorded_fini(&run);
+}
+
+Test(preload_processes, fork_in_a_thread, .timeout = 60) {
+  expect_children("thread", 2, 1);
+}
+
+Test(preload_processes, fork_by_a_bare_system_call, .timeout = 60) {
+  expect_children("bare", 2, 1);
+}
+
+Test(preload_processes, fork_and_exec, .timeout = 60) {
+  expect_children("fork_exec", 2, 1);
+}
+
+Test(preload_processes, vfork_and_exec, .timeout = 60) {
+  expect_children("vfork_exec", 2, 1);
+}
+
+Test(preload_processes, posix_spawn, .timeout = 60) {
+  expect_children("spawn", 2, 1);
+}
+
+Test(preload_processes, system, .timeout = 60) {
+  struct recorded run = {0};
+  record(&run, "system");
+  cr_expect_eq(traces_with(&run, 123456), 1);
+  recorded_fini(&run);
+}
+
+Test(preload_processes, children_not_followed, .timeout = 60) {
+  struct recorded run = {0};
+  run.options.follow = false;
+  recorded_run(&run, "forks", "fork", NULL);
+  cr_expect_eq(run.result.status, 0);
+  cr_expect_eq(run.result.count, 1);
+  cr_expect_eq(traces_with(&run, 111111), 1);
+  cr_expect_eq(traces_with(&run, 123456), 0);
+  recorded_fini(&run);
+}
+
+Test(preload_processes, exec_in_place, .timeout = 60) {
+  struct recorded run = {0};
+  record(&run, "exec");
+  cr_assert_eq(run.result.count, 2);
+  cr_expect_eq(run.result.traces[0].pid, run.result.traces[1].pid);
+  struct replay last = replay_trace(run.result.traces[0].path);
+  struct replay first = replay_trace(run.result.traces[1].path);
+  cr_expect_eq(replay_count_size(&last, 123456), 1);
+  cr_expect_eq(last.exit_status, 0);
+  cr_expect_not(last.flags & TRACE_FLAG_EXEC);
+  cr_expect_eq(replay_count_size(&first, 654321), 1);
+  cr_expect(first.flags & TRACE_FLAG_EXEC);
+  replay_fini(&last);
+  replay_fini(&first);
+  recorded_fini(&run);
+}
+
+/* A child of vfork that ends by _exit must not be taken for its parent, whose memory it uses. */
+Test(preload_processes, vfork_that_fails_is_not_the_end, .timeout = 60) {
+  struct recorded run = {0};
+  recorded_run(&run, "forks", "vfork_fails", NULL);
+  cr_expect_eq(run.result.status, 128 + SIGKILL);
+  struct replay replay = replay_trace(run.result.traces[0].path);
+  cr_expect_not(replay.flags & TRACE_FLAG_ENDED);
+  replay_fini(&replay);
+  recorded_fini(&run);
+}
+
+static bool all_ended(const char *folder, char *last, size_t size) {
+  DIR *stream = opendir(folder);
+  bool ended = true;
+  for (struct dirent *entry; (entry = readdir(stream));) {
+    if (strncmp(entry->d_name, "run.", 4) == 0) {
+      snprintf(last, size, "%s", entry->d_name);
+      ended = ended && kill((pid_t)strtol(entry->d_name + 4, NULL, 10), 0) != 0;
+    }
+  }
+  closedir(stream);
+  return ended;
+}
+
+/* It leaves the launcher behind, closes every descriptor and goes to "/". */
+Test(preload_processes, daemon_is_recorded_to_its_end, .timeout = 60) {
+  char name[300] = "";
+  struct recorded run = {0};
+  run.options.compress = true;
+  record(&run, "daemon");
+  for (int i = 0; i < 1000 && !all_ended(run.folder, name, sizeof name); i++) {
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+  }
+  uint64_t found = 0;
+  for (size_t i = 0; i < run.result.count; i++) {
+    struct replay replay = replay_trace(run.result.traces[i].path);
+    found += replay_count_size(&replay, 70000);
+    replay_fini(&replay);
+  }
+  cr_expect_eq(found, 20000);
+  recorded_fini(&run);
+}
