@@ -192,11 +192,20 @@ static void inspect_allocator(void) {
   }
 }
 
+/* Is the function defined there? A program at a fixed address that takes malloc's address has a stub for it, which is then
+ * what everybody finds under that name, and which jumps to us. */
+static bool is_defined_at(const void *address) {
+  Dl_info info;
+  const ElfW(Sym) *symbol = NULL;
+  return dladdr1(address, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol && symbol->st_shndx != SHN_UNDEF;
+}
+
 /* A program that defines malloc itself never comes here. */
 static void inspect_bypass(void) {
   struct dl_find_object ours, first;
-  if (find_module((const void *)(uintptr_t)&inspect_bypass, &ours) &&
-      find_module(address_of("malloc", RTLD_DEFAULT), &first) && first.dlfo_link_map != ours.dlfo_link_map) {
+  const void *found = address_of("malloc", RTLD_DEFAULT);
+  if (find_module((const void *)(uintptr_t)&inspect_bypass, &ours) && find_module(found, &first) &&
+      first.dlfo_link_map != ours.dlfo_link_map && is_defined_at(found)) {
     recorder_meta("own_malloc", module_name(&first));
   }
 }

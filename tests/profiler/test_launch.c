@@ -93,7 +93,7 @@ static void expect_refused(const char *command, const char *said) {
 Test(launch, refuses_with_the_reason) {
   expect_refused(recorded_program("endings_static"), "statically linked");
   expect_refused("/", "is a directory");
-  expect_refused("/etc/hostname", "not executable");
+  expect_refused("/proc/self/status", "not executable");
   expect_refused("no-such-command-anywhere", "not found");
   expect_refused("/no/such/file", "not found");
   expect_refused("cd", "shell built-in");
@@ -184,7 +184,7 @@ Test(launch, refuses_setuid, .timeout = 60) {
 
 Test(launch, leaves_nothing_behind_when_it_cannot_run, .timeout = 60) {
   struct recorded run = {0};
-  recorded_run(&run, "/etc/hostname", NULL);
+  recorded_run(&run, "/proc/self/status", NULL);
   cr_expect_eq(run.code, ERROR_INPUT);
   cr_expect_eq(error_exit_status(run.code), 3);
   cr_expect_eq(run.result.count, 0);

@@ -13,7 +13,7 @@
 static void expect_stopped(struct recorded *run, uint32_t reason) {
   cr_assert_geq(run->result.count, 1);
   cr_expect_eq(run->result.status, 5);
-  cr_expect_str_eq(run->output, "1553680160\n");
+  cr_expect_str_eq(run->output, "1602000000\n");
   struct replay replay = replay_trace(run->result.traces[0].path);
   cr_expect_eq(replay.stop_reason, reason);
   cr_expect_eq(replay.double_allocs + replay.unknown_frees, 0);

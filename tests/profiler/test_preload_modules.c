@@ -111,7 +111,7 @@ static void run_with_allocator(const char *library) {
   struct replay replay = record(&peak, "alloc_functions", "peak");
   cr_expect_eq(replay.peak_bytes >> 20, 14);
   cr_expect(strstr(replay.allocator, strrchr(library, '/') + 1) || *replay.allocator, "'%s'", replay.allocator);
-  cr_expect_eq(replay.live_blocks, 0);
+  cr_expect_lt(replay.live_bytes, 1 << 20, "libraries that it brings may keep some");
   cr_expect_eq(replay.maps, 0, "what the allocator maps is not the program's");
   replay_fini(&replay);
   recorded_fini(&peak);

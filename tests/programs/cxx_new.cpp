@@ -17,12 +17,19 @@ static void thrower(int depth) {
   thrower(depth - 1);
 }
 
+static void *volatile seen; // a pair of new and delete that nobody sees may be left out by the compiler
+
+template <typename T> static T *show(T *block) {
+  seen = block;
+  return block;
+}
+
 int main() {
-  delete[] new char[110001];
-  delete new Wide;
-  ::operator delete(::operator new(110003));
-  ::operator delete(::operator new(110004, std::nothrow), std::nothrow);
-  std::vector<char>(110005);
+  delete[] show(new char[110001]);
+  delete show(new Wide);
+  ::operator delete(show(::operator new(110003)));
+  ::operator delete(show(::operator new(110004, std::nothrow)), std::nothrow);
+  show(std::vector<char>(110005).data());
   try {
     thrower(3);
   } catch (const std::runtime_error &error) {
