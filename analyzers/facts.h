@@ -61,7 +61,7 @@ struct facts_saved_block {
   uint64_t alloc_ns, free_ns; /* free UINT64_MAX: never seen */
   const char *dtype;          /* "float32", static */
   char *op_allocated;         /* op whose output (or temporary) it is, "" = none seen */
-  char *op;                   /* the op it is counted under: its first holder's; bytes of by_op sum to saved.bytes */
+  char *op;                   /* its first holder's; by_op counts the block under every holder */
   char *layer;                /* "" unless recorded with --layers */
   char *site;           /* the nearest frame of the program itself: "train.c:88 forward" or "libtorch_cpu.so at::..." */
   const char *evidence; /* static */

@@ -16,8 +16,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum option_key { OPTION_MIN_SIZE = 256, OPTION_STACK_DEPTH, OPTION_FOLLOW, OPTION_NO_FOLLOW, OPTION_PROBE,
-                  OPTION_NO_PROBE, OPTION_COMPRESS, OPTION_NO_COMPRESS };
+enum option_key {
+  OPTION_MIN_SIZE = 256,
+  OPTION_STACK_DEPTH,
+  OPTION_FOLLOW,
+  OPTION_NO_FOLLOW,
+  OPTION_PROBE,
+  OPTION_NO_PROBE,
+  OPTION_COMPRESS,
+  OPTION_NO_COMPRESS
+};
 
 struct arguments {
   struct launch_options launch;
@@ -102,14 +110,17 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 static const struct argp_option options[] = {
     {"output", 'o', "RUN", 0, "Write the trace to RUN (default: actscope.COMMAND.PID.trace)", 0},
     {"min-size", OPTION_MIN_SIZE, "BYTES", 0,
-     "Record each block of BYTES or more by itself; smaller ones are only summed (default 4096; 0: every block; K, M, G "
-     "allowed)", 0},
+     "Record each block of BYTES or more by itself; smaller ones are only summed (default 4096; 0: every block; K, M, "
+     "G "
+     "allowed)",
+     0},
     {"stack-depth", OPTION_STACK_DEPTH, "N", 0, "Most frames of a stack, from the innermost (default 128)", 0},
     {"follow-children", OPTION_FOLLOW, NULL, 0, "Record child processes too, each in RUN.PID (the default)", 0},
     {"no-follow-children", OPTION_NO_FOLLOW, NULL, 0, "Record the command's own process only", 0},
     {"probe", OPTION_PROBE, "HOW", 0,
      "How autograd's saved tensors are seen: auto (default), symbols (libtorch's own calls), hooks (PyTorch's "
-     "saved_tensors_hooks), none", 0},
+     "saved_tensors_hooks), none",
+     0},
     {"no-probe", OPTION_NO_PROBE, NULL, 0, "The same as --probe=none: blocks and stacks only", 0},
     {"compress", OPTION_COMPRESS, NULL, 0, "Pack the trace with zstd when the command has ended (the default)", 0},
     {"no-compress", OPTION_NO_COMPRESS, NULL, 0, "Leave it unpacked", 0},
@@ -120,10 +131,12 @@ static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "-- COMMAND [ARG...]",
-    .doc = "Runs COMMAND and records its memory: every block of the heap from --min-size on with the stacks that allocated "
-           "and freed it, and what PyTorch's autograd saves for backward.\v"
-           "The command runs as it would alone; its exit status is passed on (128+n after signal n). Exit status 2: wrong "
-           "usage; 3: the command cannot be run or recorded."};
+    .doc =
+        "Runs COMMAND and records its memory: every block of the heap from --min-size on with the stacks that "
+        "allocated "
+        "and freed it, and what PyTorch's autograd saves for backward.\v"
+        "The command runs as it would alone; its exit status is passed on (128+n after signal n). Exit status 2: wrong "
+        "usage; 3: the command cannot be run or recorded."};
 
 /* ---- what is said at the end --------------------------------------------------------------------------------------- */
 
@@ -143,8 +156,9 @@ static void tell_unseen(const struct trace_reader *reader) {
   static const struct {
     const char *key, *text;
   } notes[] = {
-      {"own_malloc", "defines malloc itself, so that the heap was not seen; link the program without an allocator of its own "
-                     "to record it"},
+      {"own_malloc",
+       "defines malloc itself, so that the heap was not seen; link the program without an allocator of its own "
+       "to record it"},
       {"no_usable_size", "has no malloc_usable_size, so that small blocks cannot be told; record with --min-size 0"},
       {"own_operator_new", "gives C++'s new memory of its own, which was not seen; only malloc was"},
       {"deepbind", "was opened with RTLD_DEEPBIND: what it allocates itself was not seen"},
@@ -191,10 +205,11 @@ static void tell_others(const struct launch_result *result) {
 
 static void tell(const struct launch_options *launch, const struct launch_result *result) {
   if (result->count == 0) {
-    fprintf(stderr,
-            "actscope: %s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, or is "
-            "%s not writable by it?)\n",
-            launch->argv[0], launch->output);
+    fprintf(
+        stderr,
+        "actscope: %s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, or is "
+        "%s not writable by it?)\n",
+        launch->argv[0], launch->output);
     return;
   }
   tell_trace(&result->traces[0]);

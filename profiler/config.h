@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_ENV_TRACE "ACTSCOPE_TRACE"           /* absolute path; the process appends .<pid> */
-#define CONFIG_ENV_MIN_SIZE "ACTSCOPE_MIN_SIZE"     /* bytes */
+#define CONFIG_ENV_TRACE "ACTSCOPE_TRACE"       /* absolute path; the process appends .<pid> */
+#define CONFIG_ENV_MIN_SIZE "ACTSCOPE_MIN_SIZE" /* bytes */
 #define CONFIG_ENV_STACK_DEPTH "ACTSCOPE_STACK_DEPTH"
-#define CONFIG_ENV_FOLLOW "ACTSCOPE_FOLLOW"         /* 0: children are not recorded */
-#define CONFIG_ENV_PROBE "ACTSCOPE_PROBE"           /* auto, symbols, hooks, none */
-#define CONFIG_ENV_ROOT "ACTSCOPE_ROOT_PID"         /* the launched process, the only one recorded without follow */
-#define CONFIG_ENV_STARTUP "ACTSCOPE_STARTUP"       /* folder that record put in front of PYTHONPATH */
+#define CONFIG_ENV_FOLLOW "ACTSCOPE_FOLLOW"   /* 0: children are not recorded */
+#define CONFIG_ENV_PROBE "ACTSCOPE_PROBE"     /* auto, symbols, hooks, none */
+#define CONFIG_ENV_ROOT "ACTSCOPE_ROOT_PID"   /* the launched process, the only one recorded without follow */
+#define CONFIG_ENV_STARTUP "ACTSCOPE_STARTUP" /* folder that record put in front of PYTHONPATH */
 
 #define CONFIG_PATH_MAX 4000
 #define CONFIG_STACK_DEPTH_MAX 512

@@ -15,7 +15,8 @@ void *early_alloc(size_t alignment, size_t size) {
   size_t before = __atomic_load_n(&used, __ATOMIC_RELAXED);
   size_t at;
   do {
-    at = (before + 16 + alignment - 1) & ~(alignment - 1);
+    uintptr_t address = ((uintptr_t)early_memory + before + 16 + alignment - 1) & ~(uintptr_t)(alignment - 1);
+    at = address - (uintptr_t)early_memory;
     if (at + size > EARLY_SIZE) {
       return NULL;
     }

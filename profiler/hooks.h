@@ -28,7 +28,7 @@
   X(mmap64, void *, (void *, size_t, int, int, int, off64_t))                                                          \
   X(munmap, int, (void *, size_t))                                                                                     \
   X(mremap, void *, (void *, size_t, size_t, int, ...))                                                                \
-  X(_Fork, pid_t, (void))                                                                                               \
+  X(_Fork, pid_t, (void))                                                                                              \
   X(dlclose, int, (void *))                                                                                            \
   X(dl_iterate_phdr, int, (int (*)(struct dl_phdr_info *, size_t, void *), void *))                                    \
   X(_exit, void, (int))                                                                                                \

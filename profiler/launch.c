@@ -44,7 +44,8 @@ static int find_own_folder(char *folder, size_t size, struct error *err) {
                                    : 0;
     }
   }
-  return error_set(err, ERROR_IO, "%s: not found beside %s; install actscope whole (cmake --install)", PRELOAD_NAME, self);
+  return error_set(err, ERROR_IO, "%s: not found beside %s; install actscope whole (cmake --install)", PRELOAD_NAME,
+                   self);
 }
 
 /* ---- the command's environment ------------------------------------------------------------------------------------ */
@@ -183,7 +184,8 @@ static int check_output(const char *output, char *path, size_t size, struct erro
     return error_set(err, ERROR_USAGE, "%s: is a folder; give the file that the trace is to be written to", output);
   }
   if (!realpath(folder, resolved) || access(resolved, W_OK | X_OK) != 0) {
-    return error_set(err, ERROR_IO, "%s: cannot write there: %s; choose another place with -o", folder, strerror(errno));
+    return error_set(err, ERROR_IO, "%s: cannot write there: %s; choose another place with -o", folder,
+                     strerror(errno));
   }
   if ((size_t)snprintf(path, size, "%s/%s", resolved, name) >= size - 64) {
     return error_set(err, ERROR_USAGE, "%s: the path is too long", output);

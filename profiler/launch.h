@@ -29,7 +29,7 @@ struct launch_trace {
 };
 
 struct launch_result {
-  int status; /* the command's own, as a shell gives it: 128+n after signal n */
+  int status;                  /* the command's own, as a shell gives it: 128+n after signal n */
   struct launch_trace *traces; /* the main one (at options->output) first; none if nothing could be recorded */
   size_t count;
 };

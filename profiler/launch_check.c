@@ -41,9 +41,10 @@ static char *find_in_path(const char *command) {
 }
 
 static bool is_shell_builtin(const char *command) {
-  static const char *const names[] = {"cd",     "source", ".",     "export", "alias", "exit", "set",   "unset", "eval",
-                                      "exec",   "read",   "shift", "trap",   "ulimit", "umask", "wait", "jobs",  "bg",
-                                      "fg",     "return", "local", "declare", "type",  "command", "builtin", "let"};
+  static const char *const names[] = {"cd",      "source", ".",       "export",  "alias", "exit",   "set",
+                                      "unset",   "eval",   "exec",    "read",    "shift", "trap",   "ulimit",
+                                      "umask",   "wait",   "jobs",    "bg",      "fg",    "return", "local",
+                                      "declare", "type",   "command", "builtin", "let"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     if (strcmp(command, names[i]) == 0) {
       return true;
@@ -54,10 +55,11 @@ static bool is_shell_builtin(const char *command) {
 
 static int missing(const char *command, struct error *err) {
   if (is_shell_builtin(command)) {
-    return error_set(err, ERROR_INPUT,
-                     "%s: is a shell built-in, not a program; record a shell that runs it: actscope record -- sh -c '%s "
-                     "...'",
-                     command, command);
+    return error_set(
+        err, ERROR_INPUT,
+        "%s: is a shell built-in, not a program; record a shell that runs it: actscope record -- sh -c '%s "
+        "...'",
+        command, command);
   }
   struct stat status;
   if (strchr(command, '/') && stat(command, &status) == 0) {
@@ -80,10 +82,14 @@ static int check_privileges(const char *path, struct error *err) {
   bool setgid = (status.st_mode & S_ISGID) && (status.st_mode & S_IXGRP) && status.st_gid != getgid();
   bool gains = getuid() != 0 && getxattr(path, "security.capability", capability, sizeof capability) > 0;
   if (setuid || setgid || gains) {
-    return error_set(err, ERROR_INPUT,
-                     "%s: runs with other rights than yours (%s), and such a program takes no preload library; record a "
-                     "copy without them",
-                     path, setuid ? "setuid" : setgid ? "setgid" : "file capabilities");
+    return error_set(
+        err, ERROR_INPUT,
+        "%s: runs with other rights than yours (%s), and such a program takes no preload library; record a "
+        "copy without them",
+        path,
+        setuid   ? "setuid"
+        : setgid ? "setgid"
+                 : "file capabilities");
   }
   return 0;
 }
@@ -101,9 +107,10 @@ static int check_elf(const char *path, const uint8_t *head, size_t size, int fd,
   }
   memcpy(&elf, head, sizeof elf);
   if (elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_machine != own_machine) {
-    return error_set(err, ERROR_INPUT,
-                     "%s: is built for another machine (%d-bit, machine %d) than actscope; use an actscope built for it",
-                     path, elf.e_ident[EI_CLASS] == ELFCLASS32 ? 32 : 64, elf.e_machine);
+    return error_set(
+        err, ERROR_INPUT,
+        "%s: is built for another machine (%d-bit, machine %d) than actscope; use an actscope built for it", path,
+        elf.e_ident[EI_CLASS] == ELFCLASS32 ? 32 : 64, elf.e_machine);
   }
   for (int i = 0; i < elf.e_phnum; i++) {
     Elf64_Phdr segment;

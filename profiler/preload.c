@@ -463,7 +463,7 @@ EXPORT int dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *
     return 0;
   }
   recorder_forbid_locks();
-  int scope __attribute__((cleanup(allow_locks))) = 0; /* also when the callback throws */
+  int scope __attribute__((cleanup(allow_locks), unused)) = 0; /* also when the callback throws */
   return real.dl_iterate_phdr(callback, context);
 }
 

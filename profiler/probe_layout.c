@@ -20,7 +20,8 @@ bool probe_read_memory(uint64_t address, void *bytes, size_t size) {
 }
 
 unsigned probe_dtype_size(uint32_t dtype) {
-  static const uint8_t sizes[] = {1, 1, 2, 4, 8, 2, 4, 8, 4, 8, 16, 1, 1, 1, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 8};
+  static const uint8_t sizes[] = {1, 1, 2, 4, 8, 2, 4, 8, 4, 8, 16, 1, 1, 1, 4,
+                                  2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,  1, 2, 4, 8};
   return dtype < sizeof sizes ? sizes[dtype] : 0;
 }
 

@@ -37,7 +37,7 @@ static void *resolve_once(void **slot, const char *name, const void *caller) {
   }
   return *slot;
 }
-#define REAL(type, slot, name) (__extension__(type)resolve_once((slot), (name), CALLER))
+#define REAL(type, slot, name) (__extension__(type) resolve_once((slot), (name), CALLER))
 
 static bool wanted(void) {
   const struct config *config = recorder_config();
@@ -77,7 +77,7 @@ static void note_save(const void *saved, const void *frame) {
   EXPORT void name(void *saved, const void *tensor, bool is_output, bool is_inplace) {                                 \
     static void *real;                                                                                                 \
     REAL(void (*)(void *, const void *, bool, bool), &real, #name)(saved, tensor, is_output, is_inplace);              \
-    note_save(saved, FRAME);                                                                                          \
+    note_save(saved, FRAME);                                                                                           \
   }
 
 /* SavedVariable(const at::Tensor &, bool, bool) and the same for an optional tensor, complete and base constructors. */
@@ -163,12 +163,10 @@ static void end_backward(const int *unused) {
 
 /* variable_list Engine::execute(roots, inputs, bool, bool, bool, outputs): the result's address comes first, then the
  * object; eight words in all, of which this ABI passes the last two on the stack. */
-EXPORT void *
-_ZN5torch8autograd6Engine7executeERKSt6vectorINS0_4EdgeESaIS3_EERKS2_IN2at6TensorESaIS9_EEbbbS7_(
+EXPORT void *_ZN5torch8autograd6Engine7executeERKSt6vectorINS0_4EdgeESaIS3_EERKS2_IN2at6TensorESaIS9_EEbbbS7_(
     void *result, void *engine, void *roots, void *inputs, uintptr_t keep_graph, uintptr_t create_graph,
     uintptr_t accumulate, void *outputs);
-EXPORT void *
-_ZN5torch8autograd6Engine7executeERKSt6vectorINS0_4EdgeESaIS3_EERKS2_IN2at6TensorESaIS9_EEbbbS7_(
+EXPORT void *_ZN5torch8autograd6Engine7executeERKSt6vectorINS0_4EdgeESaIS3_EERKS2_IN2at6TensorESaIS9_EEbbbS7_(
     void *result, void *engine, void *roots, void *inputs, uintptr_t keep_graph, uintptr_t create_graph,
     uintptr_t accumulate, void *outputs) {
   static void *real;
@@ -180,7 +178,7 @@ _ZN5torch8autograd6Engine7executeERKSt6vectorINS0_4EdgeESaIS3_EERKS2_IN2at6Tenso
     return call(result, engine, roots, inputs, keep_graph, create_graph, accumulate, outputs);
   }
   recorder_phase(TRACE_PHASE_BACKWARD, true);
-  int scope __attribute__((cleanup(end_backward))) = 0; /* a backward pass may throw */
+  int scope __attribute__((cleanup(end_backward), unused)) = 0; /* a backward pass may throw */
   return call(result, engine, roots, inputs, keep_graph, create_graph, accumulate, outputs);
 }
 #endif

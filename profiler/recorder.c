@@ -145,8 +145,8 @@ void recorder_before_fork(void) {
 
 void recorder_after_fork(void) {
   uint32_t gate = __atomic_load_n(&recorder.gate, __ATOMIC_SEQ_CST);
-  while (gate && !__atomic_compare_exchange_n(&recorder.gate, &gate, gate - 1, false, __ATOMIC_SEQ_CST,
-                                              __ATOMIC_SEQ_CST)) {
+  while (gate &&
+         !__atomic_compare_exchange_n(&recorder.gate, &gate, gate - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
   }
 }
 
@@ -251,7 +251,7 @@ static void enter_thread_locked(void) {
   state->busy = 0;
   state->in_release = 0;
   state->locks_taken = 0;
-  state->locked = 1; /* pthread_setspecific may allocate */
+  state->locked = 1;           /* pthread_setspecific may allocate */
   unwind_forget(&state->walk); /* another stack; and what is known of the last thread's may be unmapped */
   state->walk.range = (struct unwind_range){0};
   if (!trace_write_thread(&state->writer, run_file_now(&recorder.file), state->tid) && next_chunk_locked(state)) {

@@ -22,11 +22,11 @@ struct thread_state {
   uint32_t busy;     /* inside an event: libunwind's and the recorder's locks may be held */
   size_t capacity;   /* of the writer's chunk */
   uint32_t stream, sequence, tid;
-  uint32_t locks_taken; /* inside dl_iterate_phdr: libunwind's locks are not to be taken, see recorder_forbid_locks */
-  uint32_t locked;      /* inside recorder_lock: whatever is called then is called by ourselves */
-  uint32_t in_release;  /* inside SavedVariable::reset_data() */
-  bool late; /* its thread was ending already when it came: nobody may say when it is free */
-  uintptr_t event_frame;       /* stack address of the event in course, to notice that longjmp has left it */
+  uint32_t locks_taken;  /* inside dl_iterate_phdr: libunwind's locks are not to be taken, see recorder_forbid_locks */
+  uint32_t locked;       /* inside recorder_lock: whatever is called then is called by ourselves */
+  uint32_t in_release;   /* inside SavedVariable::reset_data() */
+  bool late;             /* its thread was ending already when it came: nobody may say when it is free */
+  uintptr_t event_frame; /* stack address of the event in course, to notice that longjmp has left it */
   struct trace_small deferred; /* small blocks while in_event: the event may be about to move the chunk's sums */
   struct thread_state *next, *next_free;
   struct unwind_memo walk;

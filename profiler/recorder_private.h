@@ -18,7 +18,7 @@ struct recorder {
   uint64_t generation; /* the last one handed out */
   uint32_t pid;
   pthread_mutex_t lock;
-  uint32_t gate; /* forks that are near: no event may begin */
+  uint32_t gate;       /* forks that are near: no event may begin */
   bool forked_blindly; /* by a bare system call, which may have copied libunwind's locks held: they are not taken */
   struct thread_state *threads, *free_threads;
   uint32_t streams;

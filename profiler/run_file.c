@@ -82,7 +82,8 @@ static void mark_replaced(const char *path) {
     return;
   }
   uint8_t head[TRACE_H_START_UNIX];
-  if (syscall(SYS_pread64, fd, head, sizeof head, 0) == (long)sizeof head && memcmp(head, TRACE_MAGIC, TRACE_MAGIC_SIZE) == 0) {
+  if (syscall(SYS_pread64, fd, head, sizeof head, 0) == (long)sizeof head &&
+      memcmp(head, TRACE_MAGIC, TRACE_MAGIC_SIZE) == 0) {
     uint32_t flags;
     memcpy(&flags, head + TRACE_H_FLAGS, sizeof flags);
     flags |= TRACE_FLAG_EXEC | TRACE_FLAG_ENDED;

@@ -15,8 +15,8 @@
 
 struct run_file {
   char path[CONFIG_PATH_MAX];
-  uint8_t *header;   /* mapping of the file header */
-  uint64_t size;     /* bytes reserved so far */
+  uint8_t *header; /* mapping of the file header */
+  uint64_t size;   /* bytes reserved so far */
   uint64_t device, inode;
   uint64_t start_mono_ns;
   enum trace_stop stop;

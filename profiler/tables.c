@@ -127,9 +127,9 @@ uint32_t tables_add_string(const void *bytes, size_t size) {
   size_t most = RUN_FILE_CHUNK_MIN / 2;
   size = size < most ? size : most;
   uint32_t id = tables.strings + 1;
-  if (size == 0 || (!trace_write_string(&tables.writer, id, bytes, size) &&
-                    !(next_chunk(TRACE_STRING_RECORD_MAX(size)) &&
-                      trace_write_string(&tables.writer, id, bytes, size)))) {
+  if (size == 0 ||
+      (!trace_write_string(&tables.writer, id, bytes, size) &&
+       !(next_chunk(TRACE_STRING_RECORD_MAX(size)) && trace_write_string(&tables.writer, id, bytes, size)))) {
     return 0;
   }
   tables.strings = id;

@@ -44,7 +44,7 @@ struct unwind_memo {
   uint64_t epoch; /* of the modules: code may have been replaced */
   struct unwind_range range;
   size_t count, flat_count;
-  bool whole; /* frames[0] is the outermost one there is */
+  bool whole;                                           /* frames[0] is the outermost one there is */
   struct unwind_frame frames[CONFIG_STACK_DEPTH_MAX];   /* outermost first */
   struct unwind_read reads[3 * CONFIG_STACK_DEPTH_MAX]; /* of frames[0], then of frames[1] ... */
   struct unwind_step fresh[CONFIG_STACK_DEPTH_MAX + 1]; /* innermost first */

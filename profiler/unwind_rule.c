@@ -108,7 +108,7 @@ static const uint8_t *find_fde(const uint8_t *index, uint64_t pc) {
 /* ---- CIE and FDE -------------------------------------------------------------------------------------------------------- */
 
 struct frame_info {
-  uint64_t begin, size;     /* of the function */
+  uint64_t begin, size; /* of the function */
   uint64_t code_align;
   int64_t data_align;
   uint8_t encoding;

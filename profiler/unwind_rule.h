@@ -19,7 +19,7 @@ enum unwind_base { UNWIND_BASE_NONE, UNWIND_BASE_CFA, UNWIND_BASE_SP, UNWIND_BAS
  * One word, so that threads can share rules without locks. */
 struct unwind_rule {
   uint64_t kind : 2;
-  uint64_t cfa_base : 2;  /* SP or BP */
+  uint64_t cfa_base : 2; /* SP or BP */
   uint64_t cfa_deref : 1;
   uint64_t bp_base : 2;
   uint64_t ip_base : 2;   /* CFA with the offset -8, but in signal frames */

@@ -44,7 +44,8 @@ static bool extend(struct unwind_range *range, uint64_t address) {
 }
 
 static bool readable(struct unwind_range *range, uint64_t address) {
-  return __builtin_expect(address - range->low < range->high - range->low && address % 8 == 0, 1) || extend(range, address);
+  return __builtin_expect(address - range->low < range->high - range->low && address % 8 == 0, 1) ||
+         extend(range, address);
 }
 
 /* The stack may have grown since, or this may be another one (a coroutine's, or that of signals). */
@@ -76,7 +77,9 @@ static inline bool read_word(struct unwind_range *range, struct unwind_step *at,
     return false;
   }
   *value = load(address);
-  at->reads[at->count++] = (struct unwind_read){address, *value};
+  at->reads[at->count].address = address;
+  at->reads[at->count].value = *value;
+  at->count++;
   return true;
 }
 
@@ -146,9 +149,14 @@ static void take_over(struct walk *walk, size_t i) {
   const struct unwind_frame *frame = &memo->frames[i];
   struct unwind_step *at = &memo->fresh[walk->fresh++];
   uint32_t first = i ? memo->frames[i - 1].reads : 0;
-  *at = (struct unwind_step){.ip = frame->ip, .sp = frame->sp, .bp = frame->bp, .exact = frame->exact};
+  at->ip = frame->ip;
+  at->sp = frame->sp;
+  at->bp = frame->bp;
+  at->exact = frame->exact;
   at->count = frame->reads - first;
-  memcpy(at->reads, memo->reads + first, at->count * sizeof at->reads[0]);
+  for (unsigned j = 0; j < at->count; j++) {
+    at->reads[j] = memo->reads[first + j];
+  }
 }
 
 /* Takes over the frames of the last walk from k - 1 outwards. True: all of them held, so that the walk is done. */
@@ -229,8 +237,13 @@ static void keep(struct walk *walk) {
       memo->reads[reads++] = at->reads[j];
     }
     key = stack_key_push(key, at->ip);
-    memo->frames[matched++] = (struct unwind_frame){
-        .ip = at->ip, .sp = at->sp, .bp = at->bp, .key = key, .reads = reads, .exact = at->exact};
+    struct unwind_frame *frame = &memo->frames[matched++]; /* by fields: no copy of a whole struct just written */
+    frame->ip = at->ip;
+    frame->sp = at->sp;
+    frame->bp = at->bp;
+    frame->key = key;
+    frame->reads = reads;
+    frame->exact = at->exact;
   }
   memo->count = matched;
   memo->whole = walk->whole;
@@ -266,14 +279,19 @@ const uint64_t *unwind_frames(struct unwind_memo *memo, size_t count) {
   return memo->flat;
 }
 
-static struct unwind_step first_step(const void *frame) {
+static void begin_step(struct unwind_step *at, const void *frame) {
   uint64_t address = (uintptr_t)frame;
-  return (struct unwind_step){.ip = load(address + 8), .sp = address + 16, .bp = load(address)};
+  at->ip = load(address + 8);
+  at->sp = address + 16;
+  at->bp = load(address);
+  at->exact = false;
+  at->count = 0;
 }
 
 bool unwind_meets_signal(const void *frame, uint64_t outer) {
   struct unwind_range range = {0};
-  struct unwind_step at = first_step(frame);
+  struct unwind_step at;
+  begin_step(&at, frame);
   enter_stack(&range, at.sp);
   while (at.sp <= outer) {
     struct unwind_step next;
@@ -288,7 +306,7 @@ bool unwind_meets_signal(const void *frame, uint64_t outer) {
 
 size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, bool may_lock, struct stack_key *key) {
   struct unwind_step *first = &memo->fresh[0];
-  *first = first_step(frame);
+  begin_step(first, frame);
   if (memo->epoch != code_epoch()) {
     unwind_forget(memo);
     memo->epoch = code_epoch();
@@ -303,6 +321,7 @@ size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, bool
   }
   keep(&walk);
   size_t count = memo->count < walk.max ? memo->count : walk.max;
-  *key = memo->whole && count == memo->count ? memo->frames[count - 1].key : stack_key_of(unwind_frames(memo, count), count);
+  *key = memo->whole && count == memo->count ? memo->frames[count - 1].key
+                                             : stack_key_of(unwind_frames(memo, count), count);
   return count;
 }

@@ -77,7 +77,8 @@ static void layer_init(struct layer *layer, int in, int out) {
   layer->moment1 = floats_new_zero(weights + (size_t)out);
   layer->moment2 = floats_new_zero(weights + (size_t)out);
   float bound = sqrtf(6.0f / (float)in);
-  for (size_t i = 0; i < weights; i++) layer->weight[i] = bound * (2 * random_uniform() - 1);
+  for (size_t i = 0; i < weights; i++)
+    layer->weight[i] = bound * (2 * random_uniform() - 1);
 }
 
 static void layer_fini(struct layer *layer) {
@@ -99,8 +100,10 @@ static void linear_forward(const struct layer *layer, float *y, const float *x, 
       float sum[8] = {0}; /* eight sums side by side, so that the compiler may use vectors without reordering */
       int i = 0;
       for (; i + 8 <= layer->in; i += 8)
-        for (int k = 0; k < 8; k++) sum[k] += w[i + k] * x_row[i + k];
-      for (; i < layer->in; i++) sum[0] += w[i] * x_row[i];
+        for (int k = 0; k < 8; k++)
+          sum[k] += w[i + k] * x_row[i + k];
+      for (; i < layer->in; i++)
+        sum[0] += w[i] * x_row[i];
       y_row[o] = layer->bias[o] + ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
     }
   }
@@ -115,10 +118,13 @@ static void linear_backward(struct layer *layer, float *dx, const float *dy, con
     for (int o = 0; o < layer->out; o++) {
       const float *w = layer->weight + (size_t)o * (size_t)layer->in;
       float *dw = layer->weight_grad + (size_t)o * (size_t)layer->in;
-      for (int i = 0; i < layer->in; i++) dw[i] += dy_row[o] * x_row[i];
+      for (int i = 0; i < layer->in; i++)
+        dw[i] += dy_row[o] * x_row[i];
       layer->bias_grad[o] += dy_row[o];
-      if (!dx_row) continue;
-      for (int i = 0; i < layer->in; i++) dx_row[i] += dy_row[o] * w[i];
+      if (!dx_row)
+        continue;
+      for (int i = 0; i < layer->in; i++)
+        dx_row[i] += dy_row[o] * w[i];
     }
   }
 }
@@ -126,7 +132,8 @@ static void linear_backward(struct layer *layer, float *dx, const float *dy, con
 /* ---- activation: GELU(x) = x Phi(x) ---------------------------------------------------------------------------- */
 
 static void gelu_forward(float *y, const float *x, size_t count) {
-  for (size_t i = 0; i < count; i++) y[i] = 0.5f * x[i] * (1 + erff(x[i] * (float)M_SQRT1_2));
+  for (size_t i = 0; i < count; i++)
+    y[i] = 0.5f * x[i] * (1 + erff(x[i] * (float)M_SQRT1_2));
 }
 
 /* dy becomes dx: GELU'(x) = Phi(x) + x phi(x) */
@@ -150,7 +157,8 @@ static float loss_and_gradient(float *logits, const int *labels, int rows, int *
     float e[2] = {expf(z[0] - top), expf(z[1] - top)};
     total -= log((double)(e[labels[r]] / (e[0] + e[1])));
     *right += (z[1] > z[0]) == labels[r];
-    for (int c = 0; c < 2; c++) z[c] = (e[c] / (e[0] + e[1]) - (float)(c == labels[r])) / (float)rows;
+    for (int c = 0; c < 2; c++)
+      z[c] = (e[c] / (e[0] + e[1]) - (float)(c == labels[r])) / (float)rows;
   }
   return (float)(total / rows);
 }
@@ -161,13 +169,16 @@ static void model_init(struct model *model, const struct options *options) {
   model->count = options->layers;
   model->layers = calloc((size_t)options->layers + 1, sizeof *model->layers);
   model->saved = calloc((size_t)options->layers, sizeof *model->saved);
-  if (!model->layers || !model->saved) exit(1);
-  for (int i = 0; i < options->layers; i++) layer_init(&model->layers[i], i ? options->width : 2, options->width);
+  if (!model->layers || !model->saved)
+    exit(1);
+  for (int i = 0; i < options->layers; i++)
+    layer_init(&model->layers[i], i ? options->width : 2, options->width);
   layer_init(&model->layers[options->layers], options->width, 2);
 }
 
 static void model_fini(struct model *model) {
-  for (int i = 0; i <= model->count; i++) layer_fini(&model->layers[i]);
+  for (int i = 0; i <= model->count; i++)
+    layer_fini(&model->layers[i]);
   free(model->layers);
   free(model->saved);
 }
@@ -296,7 +307,8 @@ int main(int argc, char **argv) {
   struct model model;
   model_init(&model, &options);
   int *labels = malloc((size_t)options.batch * sizeof *labels);
-  if (!labels) exit(1);
+  if (!labels)
+    exit(1);
 
   int report_every = options.steps < 20 ? 1 : options.steps / 20;
   for (int step = 1; step <= options.steps; step++) {

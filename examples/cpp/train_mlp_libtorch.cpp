@@ -10,14 +10,16 @@
 
 struct Net : torch::nn::Module {
   explicit Net(int64_t width) {
-    for (int i = 0; i < 3; i++) layers->push_back(torch::nn::Linear(i ? width : 2, width));
+    for (int i = 0; i < 3; i++)
+      layers->push_back(torch::nn::Linear(i ? width : 2, width));
     register_module("layers", layers);
     norm = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})));
     head = register_module("head", torch::nn::Linear(width, 2));
   }
 
   torch::Tensor forward(torch::Tensor x) {
-    for (const auto &layer : *layers) x = torch::gelu(layer->as<torch::nn::Linear>()->forward(x));
+    for (const auto &layer : *layers)
+      x = torch::gelu(layer->as<torch::nn::Linear>()->forward(x));
     return head->forward(norm->forward(x));
   }
 

@@ -55,18 +55,18 @@ def torch_at_least(python, major, minor):
     return tuple(int(part) for part in torch_version(python).split(".")[:2]) >= (major, minor)
 
 
-def add_tests(case, kinds, check, prefix=""):
-    """Gives the TestCase one test for each kind and each PyTorch: test_PREFIXKIND_torch_VERSION calls check(self, python,
+def add_tests(case, kinds, check):
+    """Gives the TestCase one test for each kind and each PyTorch: test_KIND_torch_VERSION calls check(self, python,
     kind). Without any PyTorch the tests are there all the same, and skipped."""
     for kind in kinds:
         for python in pythons():
             def test(self, python=python, kind=kind):
                 check(self, python, kind)
-            setattr(case, f"test_{prefix}{kind}_torch_{torch_version(python)}", test)
+            setattr(case, f"test_{kind}_torch_{torch_version(python)}", test)
         if not pythons():
             def skipped(self):
                 self.skipTest("no PyTorch: apt-get install python3-torch, or scripts/make-torch-venv.sh")
-            setattr(case, f"test_{prefix}{kind}", skipped)
+            setattr(case, f"test_{kind}", skipped)
 
 
 # ---- actscope -------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ struct replay {
   uint64_t small_alloc_bytes, small_free_bytes, small_allocs, small_frees;
   uint64_t without_stack;
   uint64_t *sizes; /* of every ALLOC, in order */
-  size_t threads; /* distinct tids, up to 4096 */
+  size_t threads;  /* distinct tids, up to 4096 */
   bool complete;
   uint32_t flags, stop_reason;
   int exit_status, pid;

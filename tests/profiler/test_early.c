@@ -39,7 +39,7 @@ Test(early, refuses_what_does_not_fit) {
 }
 
 Test(early, owns_nothing_else) {
-  int local;
+  int local = 0;
   void *heap = malloc(10);
   cr_expect_not(early_owns(&local));
   cr_expect_not(early_owns(heap));

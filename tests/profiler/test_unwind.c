@@ -74,10 +74,11 @@ static NOINLINE void with_alloca(unsigned path, int depth, size_t max) {
 
 /* The stack is realigned: CFA by an expression. */
 static NOINLINE void aligned(unsigned path, int depth, size_t max) {
-  volatile char buffer[128] __attribute__((aligned(128)));
+  char buffer[128] __attribute__((aligned(128)));
   buffer[path % 128] = 1;
+  __asm__ volatile("" ::"r"(buffer) : "memory"); /* somebody might look at it */
   next(path, depth, max);
-  buffer[0] = 2;
+  __asm__ volatile("" ::"r"(buffer) : "memory");
 }
 
 static NOINLINE void with_registers(unsigned path, int depth, size_t max) {
