@@ -166,17 +166,34 @@ static const struct facts_frame *choose(const struct facts_stack *stack) {
   return stack->frames_count ? &stack->frames[0] : NULL;
 }
 
+static size_t print_program_frame(char *out, size_t size, const struct facts_frame *frame) {
+  char function[NAME_MAX_BYTES];
+  const char *slash = strrchr(frame->file, '/');
+  symbols_short_name(frame->function, function, sizeof function);
+  int length = snprintf(out, size, "%.150s:%u %s", slash ? slash + 1 : frame->file, frame->line, function);
+  return length < 0 ? 0 : (size_t)length < size ? (size_t)length : size - 1;
+}
+
+/* The program's own frame and, since that is a helper like xmalloc as often as not, the frame that called it. */
+static void print_program_site(char *out, size_t size, const struct facts_stack *stack, const struct facts_frame *frame) {
+  size_t length = print_program_frame(out, size, frame);
+  const struct facts_frame *caller = frame + 1;
+  if (caller < stack->frames + stack->frames_count && is_of_the_program(caller) && length + 4 < size) {
+    memcpy(out + length, " < ", 4);
+    print_program_frame(out + length + 3, size - length - 3, caller);
+  }
+}
+
 char *site_name(const struct facts_stack *stack, struct strings *strings) {
   const struct facts_frame *frame = choose(stack);
-  char function[NAME_MAX_BYTES], text[2 * NAME_MAX_BYTES];
+  char function[NAME_MAX_BYTES], text[4 * NAME_MAX_BYTES];
   if (!frame) {
     return strings_intern(strings, "");
   }
-  symbols_short_name(frame->function, function, sizeof function);
   if (is_of_the_program(frame)) {
-    const char *slash = strrchr(frame->file, '/');
-    snprintf(text, sizeof text, "%.150s:%u %s", slash ? slash + 1 : frame->file, frame->line, function);
+    print_program_site(text, sizeof text, stack, frame);
   } else {
+    symbols_short_name(frame->function, function, sizeof function);
     snprintf(text, sizeof text, "%.150s%s%s", frame->module, *frame->module ? " " : "", function);
   }
   return strings_intern(strings, text);

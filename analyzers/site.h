@@ -33,8 +33,8 @@ void site_resolver_fini(struct site_resolver *resolver);
  * stack was taken. 0, or ERROR_MEMORY. */
 int site_resolve(struct site_resolver *resolver, uint32_t stack, uint64_t time_ns, struct facts_stack *out);
 
-/* "train.c:88 forward" or "libtorch_cpu.so at::native::addmm", interned; "" for a stack without frames; NULL: no
- * memory. */
+/* "util.c:12 xmalloc < train.c:88 forward" (the program's own frame and its caller) or
+ * "libtorch_cpu.so at::native::addmm", interned; "" for a stack without frames; NULL: no memory. */
 char *site_name(const struct facts_stack *stack, struct strings *strings);
 
 #endif

@@ -93,7 +93,8 @@ static void mark_replaced(const char *path) {
 }
 
 static int create_unique(struct run_file *file, const char *stem) {
-  char previous[CONFIG_PATH_MAX] = "";
+  static char previous[CONFIG_PATH_MAX]; /* not on the stack, which may be a small one */
+  previous[0] = '\0';
   for (int n = 0; n < 10000; n++) {
     if (n == 0) {
       snprintf(file->path, sizeof file->path, "%s.%d", stem, (int)getpid());
@@ -113,7 +114,7 @@ static int create_unique(struct run_file *file, const char *stem) {
 }
 
 static void fill_header(struct run_file *file, const struct config *config) {
-  char command[TRACE_HEADER_SIZE - TRACE_H_COMMAND];
+  static char command[TRACE_HEADER_SIZE - TRACE_H_COMMAND];
   struct trace_file_header header = {
       .start_unix_ns = clock_ns(CLOCK_REALTIME),
       .start_mono_ns = file->start_mono_ns,

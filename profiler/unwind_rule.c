@@ -17,7 +17,7 @@ struct cursor {
 
 static uint64_t take(struct cursor *c, size_t size) {
   uint64_t value = 0;
-  if ((size_t)(c->end - c->at) < size) {
+  if (!c->at || (size_t)(c->end - c->at) < size) {
     c->bad = true;
     c->at = c->end;
     return 0;
@@ -275,38 +275,84 @@ static void recall(struct machine *m, struct cursor *c) {
   m->row = m->remembered[--m->depth];
 }
 
-static void run_extended(struct machine *m, struct cursor *c, uint8_t op) {
-  const struct frame_info *info = m->info;
+/* Instructions about the CFA. False: it is none of them. */
+static bool run_cfa(struct machine *m, struct cursor *c, uint8_t op) {
+  uint64_t reg;
+  switch (op) {
+  case 0x0c: /* def_cfa */
+    reg = take_uleb(c);
+    set_cfa(m, reg, (int64_t)take_uleb(c));
+    return true;
+  case 0x0d: /* def_cfa_register */
+    set_cfa(m, take_uleb(c), m->row.cfa.offset);
+    return true;
+  case 0x0e: /* def_cfa_offset */
+    m->row.cfa.offset = (int64_t)take_uleb(c);
+    return true;
+  case 0x0f: /* def_cfa_expression */
+    m->row.cfa = take_expression(c);
+    return true;
+  case 0x12: /* def_cfa_sf */
+    reg = take_uleb(c);
+    set_cfa(m, reg, take_sleb(c) * m->info->data_align);
+    return true;
+  case 0x13: /* def_cfa_offset_sf */
+    m->row.cfa.offset = take_sleb(c) * m->info->data_align;
+    return true;
+  default:
+    return false;
+  }
+}
+
+/* Instructions about where a register is kept. */
+static bool run_register(struct machine *m, struct cursor *c, uint8_t op) {
   uint64_t reg;
   struct place unused;
   switch (op) {
-  case 0x00: /* nop */
-    break;
-  case 0x02:
-    m->location += take(c, 1) * info->code_align;
-    break;
-  case 0x03:
-    m->location += take(c, 2) * info->code_align;
-    break;
-  case 0x04:
-    m->location += take(c, 4) * info->code_align;
-    break;
   case 0x05: /* offset_extended */
     reg = take_uleb(c);
-    set_offset(m, reg, (int64_t)take_uleb(c) * info->data_align);
-    break;
-  case 0x06:
+    set_offset(m, reg, (int64_t)take_uleb(c) * m->info->data_align);
+    return true;
+  case 0x06: /* restore_extended */
     restore(m, take_uleb(c));
-    break;
-  case 0x07:
+    return true;
+  case 0x07: /* undefined */
     set_kind(m, take_uleb(c), PLACE_UNDEFINED);
-    break;
-  case 0x08:
+    return true;
+  case 0x08: /* same_value */
     set_kind(m, take_uleb(c), PLACE_SAME);
-    break;
-  case 0x09: /* register */
+    return true;
+  case 0x10: /* expression: the register lies at that address */
+    reg = take_uleb(c);
+    *place_of(m, reg, &unused) = take_expression(c);
+    return true;
+  case 0x11: /* offset_extended_sf */
+    reg = take_uleb(c);
+    set_offset(m, reg, take_sleb(c) * m->info->data_align);
+    return true;
+  case 0x09: /* register, val_offset, val_offset_sf, val_expression: the value is in no memory */
+  case 0x14:
+  case 0x15:
     set_kind(m, take_uleb(c), PLACE_ODD);
     take_uleb(c);
+    return true;
+  case 0x16:
+    set_kind(m, take_uleb(c), PLACE_ODD);
+    take_expression(c);
+    return true;
+  default:
+    return false;
+  }
+}
+
+static void run_extended(struct machine *m, struct cursor *c, uint8_t op) {
+  switch (op) {
+  case 0x00: /* nop */
+    break;
+  case 0x02: /* advance_loc1, 2, 4 */
+  case 0x03:
+  case 0x04:
+    m->location += take(c, (size_t)1 << (op - 2)) * m->info->code_align;
     break;
   case 0x0a:
     remember(m, c);
@@ -314,48 +360,13 @@ static void run_extended(struct machine *m, struct cursor *c, uint8_t op) {
   case 0x0b:
     recall(m, c);
     break;
-  case 0x0c: /* def_cfa */
-    reg = take_uleb(c);
-    set_cfa(m, reg, (int64_t)take_uleb(c));
-    break;
-  case 0x0d: /* def_cfa_register */
-    set_cfa(m, take_uleb(c), m->row.cfa.offset);
-    break;
-  case 0x0e: /* def_cfa_offset */
-    m->row.cfa.offset = (int64_t)take_uleb(c);
-    break;
-  case 0x0f:
-    m->row.cfa = take_expression(c);
-    break;
-  case 0x10: /* expression: the register lies at that address */
-    reg = take_uleb(c);
-    *place_of(m, reg, &unused) = take_expression(c);
-    break;
-  case 0x11: /* offset_extended_sf */
-    reg = take_uleb(c);
-    set_offset(m, reg, take_sleb(c) * info->data_align);
-    break;
-  case 0x12: /* def_cfa_sf */
-    reg = take_uleb(c);
-    set_cfa(m, reg, take_sleb(c) * info->data_align);
-    break;
-  case 0x13:
-    m->row.cfa.offset = take_sleb(c) * info->data_align;
-    break;
-  case 0x14: /* val_offset, val_offset_sf, val_expression: the value itself, in no memory */
-  case 0x15:
-    set_kind(m, take_uleb(c), PLACE_ODD);
-    take_uleb(c);
-    break;
-  case 0x16:
-    set_kind(m, take_uleb(c), PLACE_ODD);
-    take_expression(c);
-    break;
   case 0x2e: /* GNU_args_size */
     take_uleb(c);
     break;
   default:
-    c->bad = true;
+    if (!run_cfa(m, c, op) && !run_register(m, c, op)) {
+      c->bad = true;
+    }
   }
 }
 

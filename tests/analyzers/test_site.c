@@ -24,7 +24,8 @@ Test(site, the_programs_own_line_comes_first) {
       FRAME("xmalloc", "/src/util.c", 12, "train"),
       FRAME("forward", "/src/train.c", 88, "train"),
   };
-  expect(frames, 4, "util.c:12 xmalloc");
+  expect(frames, 3, "util.c:12 xmalloc");
+  expect(frames, 4, "util.c:12 xmalloc < train.c:88 forward"); /* a helper says little without its caller */
   expect(frames, 2, "libc.so.6 malloc"); /* nothing better */
 }
 

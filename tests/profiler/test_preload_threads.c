@@ -46,6 +46,16 @@ Test(preload_threads, streams_are_used_again, .timeout = 120) {
   recorded_fini(&run);
 }
 
+Test(preload_threads, smallest_stacks_there_are, .timeout = 120) {
+  struct recorded run = {.options.follow = true};
+  struct replay replay = record(&run, "threads", "stacks");
+  cr_expect_eq(replay_count_size(&replay, 6000), 20);
+  cr_expect_eq(replay.threads, 21);
+  cr_expect_eq(run.result.count, 21);
+  replay_fini(&replay);
+  recorded_fini(&run);
+}
+
 Test(preload_threads, freed_by_another_thread, .timeout = 120) {
   struct recorded run = {0};
   struct replay replay = record(&run, "threads", "cross");

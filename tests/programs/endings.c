@@ -41,7 +41,7 @@ static void wait_for_signal(void) {
 }
 
 int main(int argc, char **argv) {
-  int number = argc > 2 ? atoi(argv[2]) : 0;
+  int number = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0;
   if (argc < 2) {
     return 2;
   }

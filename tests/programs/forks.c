@@ -11,7 +11,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-extern char **environ;
 static const char *self;
 
 static void wait_for(pid_t pid, int expected) {

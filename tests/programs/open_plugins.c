@@ -41,7 +41,8 @@ static void fails(void) {
   pthread_t thread;
   pthread_create(&thread, NULL, allocate, NULL);
   for (int i = 0; i < 500; i++) {
-    CHECK(!dlopen("not-there.so", RTLD_NOW));
+    void *handle = dlopen("not-there.so", RTLD_NOW);
+    CHECK(!handle);
     open_run_close("plugin_allocate.so", 0, 33333);
   }
   stop = 1;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 enum { WAVE = 64, WAVES = 20, QUEUE = 128, CROSSINGS = 20000 };
 
@@ -117,11 +118,40 @@ static void churn(void) {
   }
 }
 
+/* ---- stacks: threads with the smallest stacks there are, which fork too */
+
+static void *on_little(void *unused) {
+  (void)unused;
+  for (int i = 0; i < 20; i++) {
+    free(malloc(6000 + (size_t)i));
+  }
+  pid_t pid = fork();
+  if (pid == 0) {
+    free(malloc(6666));
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+  return NULL;
+}
+
+static void stacks(void) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  CHECK(pthread_attr_setstacksize(&attributes, (size_t)sysconf(_SC_THREAD_STACK_MIN)) == 0);
+  for (int i = 0; i < 20; i++) {
+    pthread_t thread;
+    CHECK(pthread_create(&thread, &attributes, on_little, NULL) == 0);
+    pthread_join(thread, NULL);
+  }
+}
+
 int main(int argc, char **argv) {
   const char *mode = argc > 1 ? argv[1] : "";
-  strcmp(mode, "waves") == 0   ? waves()
-  : strcmp(mode, "cross") == 0 ? cross()
-  : strcmp(mode, "churn") == 0 ? churn()
-                               : exit(2);
+  strcmp(mode, "waves") == 0    ? waves()
+  : strcmp(mode, "stacks") == 0 ? stacks()
+  : strcmp(mode, "cross") == 0  ? cross()
+  : strcmp(mode, "churn") == 0  ? churn()
+                                : exit(2);
   return 0;
 }
