@@ -175,7 +175,8 @@ static size_t print_program_frame(char *out, size_t size, const struct facts_fra
 }
 
 /* The program's own frame and, since that is a helper like xmalloc as often as not, the frame that called it. */
-static void print_program_site(char *out, size_t size, const struct facts_stack *stack, const struct facts_frame *frame) {
+static void print_program_site(char *out, size_t size, const struct facts_stack *stack,
+                               const struct facts_frame *frame) {
   size_t length = print_program_frame(out, size, frame);
   const struct facts_frame *caller = frame + 1;
   if (caller < stack->frames + stack->frames_count && is_of_the_program(caller) && length + 4 < size) {

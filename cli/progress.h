@@ -13,6 +13,6 @@ struct progress {
 
 void progress_begin(struct progress *progress, const char *label);
 void progress_update(void *context, double share); /* context: the struct progress, as callbacks hand it on */
-void progress_end(struct progress *progress);       /* leaves nothing on the screen */
+void progress_end(struct progress *progress);      /* leaves nothing on the screen */
 
 #endif

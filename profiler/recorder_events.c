@@ -184,11 +184,11 @@ void recorder_realloc_alloc(struct thread_state *state, const void *block, size_
 
 void recorder_map(const void *address, size_t size, bool unmap, const void *frame) {
   struct event event;
-  struct thread_state *state = recorder_current();
-  /* Inside an event it is libunwind that maps memory for its caches: ours, not the program's. */
-  if (size < recorder_min_size || !state || state->in_event || !begin_event(&event, state)) {
+  const void *caller = ((const void *const *)frame)[1];
+  if (size < recorder_min_size || unwind_is_own(caller) || !begin_event(&event, recorder_current())) {
     return;
   }
+  struct thread_state *state = event.state;
   uint32_t stack = capture_stack(state, frame);
   uint64_t now = run_file_now(&recorder.file);
   (void)WRITE(state, trace_write_map(&state->writer, now, (uintptr_t)address, size, stack, unmap));

@@ -93,13 +93,14 @@ static void mark_replaced(const char *path) {
 }
 
 static int create_unique(struct run_file *file, const char *stem) {
+  const int most = CONFIG_PATH_MAX - 32;
   static char previous[CONFIG_PATH_MAX]; /* not on the stack, which may be a small one */
   previous[0] = '\0';
   for (int n = 0; n < 10000; n++) {
     if (n == 0) {
-      snprintf(file->path, sizeof file->path, "%s.%d", stem, (int)getpid());
+      snprintf(file->path, sizeof file->path, "%.*s.%d", most, stem, (int)getpid());
     } else {
-      snprintf(file->path, sizeof file->path, "%s.%d-%d", stem, (int)getpid(), n);
+      snprintf(file->path, sizeof file->path, "%.*s.%d-%d", most, stem, (int)getpid(), n);
     }
     int fd = open_raw(file->path, O_RDWR | O_CREAT | O_EXCL, 0644);
     if (fd >= 0 || errno != EEXIST) {

@@ -65,6 +65,9 @@ const uint64_t *unwind_frames(struct unwind_memo *memo, size_t count);
  * on the stack? True as well when that cannot be told. */
 bool unwind_meets_signal(const void *frame, uint64_t outer);
 
+/* Is this code libunwind's? What it maps for its caches is not the program's. */
+bool unwind_is_own(const void *code);
+
 void unwind_forget(struct unwind_memo *memo);
 
 /* Forgets what libunwind caches about code that may have been unmapped. */

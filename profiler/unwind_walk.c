@@ -5,6 +5,7 @@
 #include "profiler/probe_layout.h"
 #include "profiler/unwind_rule.h"
 
+#include <dlfcn.h>
 #include <libunwind.h>
 #include <string.h>
 
@@ -12,7 +13,18 @@ enum step { STEP_DONE, STEP_END, STEP_ODD };
 
 enum { PAGE = 4096, STACK_GAP = 1 << 20 };
 
+static uintptr_t own_begin, own_size; /* libunwind's addresses */
+
+bool unwind_is_own(const void *code) {
+  return (uintptr_t)code - own_begin < own_size;
+}
+
 void unwind_init(void) {
+  struct dl_find_object own;
+  if (_dl_find_object((void *)(uintptr_t)&unw_backtrace, &own) == 0) {
+    own_begin = (uintptr_t)own.dlfo_map_start;
+    own_size = (uintptr_t)own.dlfo_map_end - own_begin;
+  }
   /* The first walk sets up libunwind's own tables; done here it cannot happen inside somebody's malloc lock. */
   void *frames[4];
   (void)unw_backtrace(frames, 4);

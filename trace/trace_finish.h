@@ -9,7 +9,7 @@
 
 struct trace_finish_options {
   bool compress;
-  int exit_status; /* as a shell gives it, -1 = unknown */
+  int exit_status;                               /* as a shell gives it, -1 = unknown */
   void (*progress)(void *context, double share); /* may be NULL */
   void *context;
 };

@@ -12,31 +12,33 @@
 #define TRACE_VERSION_MAJOR 1 /* a reader refuses a trace of another major version */
 #define TRACE_VERSION_MINOR 0 /* a larger minor version only adds long records and header fields */
 
+// clang-format off: tables of bytes, laid out by hand
+
 /* ---- file header: byte offsets ------------------------------------------------------------------------------- */
 enum trace_header_offset {
-  TRACE_H_MAGIC = 0,          /* 8 bytes "ACTSCOPE" */
-  TRACE_H_MAJOR = 8,          /* u16 */
-  TRACE_H_MINOR = 10,         /* u16 */
-  TRACE_H_SIZE = 12,          /* u32: bytes of this header, chunks begin there */
-  TRACE_H_FLAGS = 16,         /* u32: enum trace_flag; changed while recording */
-  TRACE_H_STOP_REASON = 20,   /* u32: enum trace_stop; why recording stopped early, 0 = it did not */
-  TRACE_H_START_UNIX = 24,    /* u64: wall clock at time 0, ns since 1970 */
-  TRACE_H_START_MONO = 32,    /* u64: CLOCK_MONOTONIC at time 0, ns; every time in the trace is relative to it */
-  TRACE_H_END_TIME = 40,      /* u64: ns since time 0 at which the process was seen to end, 0 = not seen */
-  TRACE_H_MIN_SIZE = 48,      /* u64: blocks with fewer usable bytes are summed, not recorded */
-  TRACE_H_STACK_DEPTH = 56,   /* u32: most frames a stack may have */
-  TRACE_H_PID = 60,           /* u32 */
-  TRACE_H_PPID = 64,          /* u32 */
-  TRACE_H_RANK = 68,          /* i32: of a distributed job, -1 = none */
-  TRACE_H_EXIT_STATUS = 72,   /* i32: as a shell gives it (128+n after signal n), -1 = unknown; set by the launcher */
-  TRACE_H_MACHINE = 76,       /* u16: ELF e_machine of the process */
-  TRACE_H_POINTER_SIZE = 78,  /* u16: 8 */
-  TRACE_H_LOST_EVENTS = 80,   /* u64: events that could not be recorded (re-entry from a signal handler ...) */
-  TRACE_H_COMMAND_SIZE = 88,  /* u32: bytes of the command line, arguments separated by NUL */
-  TRACE_H_CRC = 92,           /* u32: CRC-32 of the header with these 4 bytes zero; only if TRACE_FLAG_FINISHED */
-  TRACE_H_CHUNKS = 96,        /* u64: number of chunks in the file; only if TRACE_FLAG_FINISHED */
-  TRACE_H_FILE_SIZE = 104,    /* u64: bytes of the file; only if TRACE_FLAG_FINISHED */
-  TRACE_H_COMMAND = 128,      /* the command line, cut to what fits; the bytes 112 to 127 are zero */
+  TRACE_H_MAGIC = 0,         /* 8 bytes "ACTSCOPE" */
+  TRACE_H_MAJOR = 8,         /* u16 */
+  TRACE_H_MINOR = 10,        /* u16 */
+  TRACE_H_SIZE = 12,         /* u32: bytes of this header, chunks begin there */
+  TRACE_H_FLAGS = 16,        /* u32: enum trace_flag; changed while recording */
+  TRACE_H_STOP_REASON = 20,  /* u32: enum trace_stop; why recording stopped early, 0 = it did not */
+  TRACE_H_START_UNIX = 24,   /* u64: wall clock at time 0, ns since 1970 */
+  TRACE_H_START_MONO = 32,   /* u64: CLOCK_MONOTONIC at time 0, ns; every time in the trace is relative to it */
+  TRACE_H_END_TIME = 40,     /* u64: ns since time 0 at which the process was seen to end, 0 = not seen */
+  TRACE_H_MIN_SIZE = 48,     /* u64: blocks with fewer usable bytes are summed, not recorded */
+  TRACE_H_STACK_DEPTH = 56,  /* u32: most frames a stack may have */
+  TRACE_H_PID = 60,          /* u32 */
+  TRACE_H_PPID = 64,         /* u32 */
+  TRACE_H_RANK = 68,         /* i32: of a distributed job, -1 = none */
+  TRACE_H_EXIT_STATUS = 72,  /* i32: as a shell gives it (128+n after signal n), -1 = unknown; set by the launcher */
+  TRACE_H_MACHINE = 76,      /* u16: ELF e_machine of the process */
+  TRACE_H_POINTER_SIZE = 78, /* u16: 8 */
+  TRACE_H_LOST_EVENTS = 80,  /* u64: events that could not be recorded (re-entry from a signal handler ...) */
+  TRACE_H_COMMAND_SIZE = 88, /* u32: bytes of the command line, arguments separated by NUL */
+  TRACE_H_CRC = 92,          /* u32: CRC-32 of the header with these 4 bytes zero; only if TRACE_FLAG_FINISHED */
+  TRACE_H_CHUNKS = 96,       /* u64: number of chunks in the file; only if TRACE_FLAG_FINISHED */
+  TRACE_H_FILE_SIZE = 104,   /* u64: bytes of the file; only if TRACE_FLAG_FINISHED */
+  TRACE_H_COMMAND = 128,     /* the command line, cut to what fits; the bytes 112 to 127 are zero */
 };
 #define TRACE_HEADER_SIZE 4096
 
@@ -55,19 +57,19 @@ enum trace_stop {
 
 /* ---- chunk header: byte offsets from the chunk's beginning ------------------------------------------------------ */
 enum trace_chunk_offset {
-  TRACE_C_MAGIC = 0,         /* u32 TRACE_CHUNK_MAGIC */
-  TRACE_C_KIND = 4,          /* u16 enum trace_chunk_kind */
-  TRACE_C_FLAGS = 6,         /* u16 TRACE_CHUNK_ZSTD */
-  TRACE_C_STREAM = 8,        /* u32: the stream (of one thread at a time) that this chunk continues */
-  TRACE_C_SEQUENCE = 12,     /* u32: 0, 1, 2 ... within the stream */
-  TRACE_C_CAPACITY = 16,     /* u32: bytes from this chunk's beginning to the next one's */
-  TRACE_C_USED = 20,         /* u32: payload bytes that are valid in the file (compressed size if ZSTD); grows while
+  TRACE_C_MAGIC = 0,        /* u32 TRACE_CHUNK_MAGIC */
+  TRACE_C_KIND = 4,         /* u16 enum trace_chunk_kind */
+  TRACE_C_FLAGS = 6,        /* u16 TRACE_CHUNK_ZSTD */
+  TRACE_C_STREAM = 8,       /* u32: the stream (of one thread at a time) that this chunk continues */
+  TRACE_C_SEQUENCE = 12,    /* u32: 0, 1, 2 ... within the stream */
+  TRACE_C_CAPACITY = 16,    /* u32: bytes from this chunk's beginning to the next one's */
+  TRACE_C_USED = 20,        /* u32: payload bytes that are valid in the file (compressed size if ZSTD); grows while
                                 recording, stored with release order after the records themselves */
-  TRACE_C_RAW_SIZE = 24,     /* u32: payload bytes once decompressed; 0 in a chunk that is not compressed */
-  TRACE_C_CRC = 28,          /* u32: CRC-32 of this header with these 4 bytes zero, in finished traces */
-  TRACE_C_TIME = 32,         /* u64: time base, ns since the trace began; the first record's dt counts from it */
-  TRACE_C_TID = 40,          /* u32: kernel thread id at the chunk's beginning */
-  TRACE_C_PAYLOAD_CRC = 44,  /* u32: CRC-32 of the `used` payload bytes as they lie in the file, in finished traces */
+  TRACE_C_RAW_SIZE = 24,    /* u32: payload bytes once decompressed; 0 in a chunk that is not compressed */
+  TRACE_C_CRC = 28,         /* u32: CRC-32 of this header with these 4 bytes zero, in finished traces */
+  TRACE_C_TIME = 32,        /* u64: time base, ns since the trace began; the first record's dt counts from it */
+  TRACE_C_TID = 40,         /* u32: kernel thread id at the chunk's beginning */
+  TRACE_C_PAYLOAD_CRC = 44, /* u32: CRC-32 of the `used` payload bytes as they lie in the file, in finished traces */
   TRACE_C_SMALL_ALLOC_BYTES = 48, /* u64 x4: small blocks since the last SMALL record of this chunk; they count after */
   TRACE_C_SMALL_ALLOC_COUNT = 56, /*   the chunk's last record (so that nothing is lost at SIGKILL) */
   TRACE_C_SMALL_FREE_BYTES = 64,
@@ -75,10 +77,11 @@ enum trace_chunk_offset {
 };
 #define TRACE_CHUNK_MAGIC 0x4b484341u /* "ACHK" */
 #define TRACE_CHUNK_HEADER_SIZE 128
-#define TRACE_CHUNK_ZSTD 1    /* flag: the payload is one zstd frame; only in finished traces */
-#define TRACE_CHUNK_COLUMNS 2 /* flag: an events chunk's records stand in columns (see below); only in finished traces */
-#define TRACE_CHUNK_FLAGS 3   /* all that this version knows; a reader refuses a chunk with others */
-#define TRACE_CHUNK_MAX (16u << 20) /* no chunk, packed or not, is larger; a reader refuses one that is */
+#define TRACE_CHUNK_ZSTD 1 /* flag: the payload is one zstd frame; only in finished traces */
+#define TRACE_CHUNK_COLUMNS                                                                                            \
+  2                         /* flag: an events chunk's records stand in columns (see below); only in finished traces */
+#define TRACE_CHUNK_FLAGS 3 /* all that this version knows; a reader refuses a chunk with others */
+#define TRACE_CHUNK_MAX (16u << 20)  /* no chunk, packed or not, is larger; a reader refuses one that is */
 #define TRACE_CHUNK_STEP (64u << 10) /* capacities are multiples of this until the trace is finished */
 
 enum trace_chunk_kind {
@@ -96,29 +99,32 @@ enum trace_chunk_kind {
  * stack = uv, id of a STACK record in a tables chunk, 0 = none. Tags 0x80 to 0xbf belong into event chunks and begin with
  * dt, which counts even where the kind is unknown; tags from 0xc0 belong into tables chunks and have none. */
 enum trace_tag {
-  TRACE_TAG_ALLOC = 0x01,    /* dt da uv:size stack                       a heap block of `size` bytes asked for */
-  TRACE_TAG_FREE = 0x02,     /* dt da stack                               it is given back */
+  TRACE_TAG_ALLOC = 0x01,        /* dt da uv:size stack                       a heap block of `size` bytes asked for */
+  TRACE_TAG_FREE = 0x02,         /* dt da stack                               it is given back */
   TRACE_TAG_FREE_RELEASE = 0x03, /* the same, while a SavedVariable was being reset */
-  TRACE_TAG_SMALL = 0x04,    /* dt uv:alloc_bytes uv:alloc_count uv:free_bytes uv:free_count   small blocks since */
-  TRACE_TAG_MAP = 0x05,      /* dt da uv:size stack                       mmap by the program, not part of the heap */
-  TRACE_TAG_UNMAP = 0x06,    /* dt da uv:size stack                       munmap of that range */
+  TRACE_TAG_SMALL = 0x04,        /* dt uv:alloc_bytes uv:alloc_count uv:free_bytes uv:free_count   small blocks since */
+  TRACE_TAG_MAP = 0x05,   /* dt da uv:size stack                       mmap by the program, not part of the heap */
+  TRACE_TAG_UNMAP = 0x06, /* dt da uv:size stack                       munmap of that range */
   TRACE_TAG_REALLOC_FREE = 0x07,  /* dt da stack                          the old block of a realloc */
   TRACE_TAG_REALLOC_ALLOC = 0x08, /* dt da uv:size stack                  its new block */
 
-  TRACE_TAG_THREAD = 0x80,   /* dt uv:tid                                 the stream now belongs to this thread */
-  TRACE_TAG_SAVE = 0x81,     /* dt uv:tensor uv:data uv:bytes uv:elements uv:dtype uv:source stack */
-  TRACE_TAG_RELEASE = 0x82,  /* dt uv:tensor uv:node_type uv:source stack */
-  TRACE_TAG_RESIDENT = 0x83, /* dt uv:data uv:bytes uv:role uv:name       the block that holds `data` is a parameter ... */
-  TRACE_TAG_PHASE = 0x84,    /* dt uv:phase uv:edge                       a phase begins (edge 1) or ends (edge 0) */
-  TRACE_TAG_LOST = 0x85,     /* dt uv:count                               so many events were not recorded here */
+  TRACE_TAG_THREAD = 0x80,  /* dt uv:tid                                 the stream now belongs to this thread */
+  TRACE_TAG_SAVE = 0x81,    /* dt uv:tensor uv:data uv:bytes uv:elements uv:dtype uv:source stack */
+  TRACE_TAG_RELEASE = 0x82, /* dt uv:tensor uv:node_type uv:source stack */
+  TRACE_TAG_RESIDENT =
+      0x83,               /* dt uv:data uv:bytes uv:role uv:name       the block that holds `data` is a parameter ... */
+  TRACE_TAG_PHASE = 0x84, /* dt uv:phase uv:edge                       a phase begins (edge 1) or ends (edge 0) */
+  TRACE_TAG_LOST = 0x85,  /* dt uv:count                               so many events were not recorded here */
 
-  TRACE_TAG_STACK = 0xc0,    /* uv:id uv:shared uv:new [sv:address]*new   frames, innermost first; the last `shared`
+  TRACE_TAG_STACK = 0xc0, /* uv:id uv:shared uv:new [sv:address]*new   frames, innermost first; the last `shared`
                                 (outermost) frames are those of the chunk's previous stack; each address is a difference
                                 to the one before it, the first to that previous stack's innermost frame (0 if none) */
-  TRACE_TAG_MODULE = 0xc1,   /* uv:time uv:begin uv:size uv:bias uv:path uv:build_id   mapped from time on; strings' ids */
+  TRACE_TAG_MODULE =
+      0xc1, /* uv:time uv:begin uv:size uv:bias uv:path uv:build_id   mapped from time on; strings' ids */
   TRACE_TAG_MODULE_GONE = 0xc2, /* uv:time uv:begin */
-  TRACE_TAG_STRING = 0xc3,   /* uv:id bytes to the record's end (no NUL); build-ids are raw bytes */
-  TRACE_TAG_META = 0xc4,     /* uv:key uv:value                           ids of strings, e.g. framework -> pytorch 2.13.0 */
+  TRACE_TAG_STRING = 0xc3,      /* uv:id bytes to the record's end (no NUL); build-ids are raw bytes */
+  TRACE_TAG_META =
+      0xc4, /* uv:key uv:value                           ids of strings, e.g. framework -> pytorch 2.13.0 */
 };
 
 enum trace_role { TRACE_ROLE_PARAMETER = 1, TRACE_ROLE_BUFFER = 2 };
@@ -133,16 +139,16 @@ enum trace_phase { TRACE_PHASE_FORWARD = 1, TRACE_PHASE_BACKWARD = 2, TRACE_PHAS
 /* An events chunk with TRACE_CHUNK_COLUMNS holds the same records, field by field, because zstd packs them to a third of
  * what it makes of rows. Its payload begins with a u32 for each column, its bytes; the columns follow without gaps. */
 enum trace_column {
-  TRACE_COLUMN_TAG,     /* u8: the tag of every record */
-  TRACE_COLUMN_TIME,    /* uv: dt, of every record that has one (tag below 0xc0) */
-  TRACE_COLUMN_ALLOC,   /* uv: of ALLOC and REALLOC_ALLOC: its address is that of the n-th last FREE* record of the chunk,
+  TRACE_COLUMN_TAG,   /* u8: the tag of every record */
+  TRACE_COLUMN_TIME,  /* uv: dt, of every record that has one (tag below 0xc0) */
+  TRACE_COLUMN_ALLOC, /* uv: of ALLOC and REALLOC_ALLOC: its address is that of the n-th last FREE* record of the chunk,
                            0 = it stands in the address column */
-  TRACE_COLUMN_FREE,    /* uv: of FREE, FREE_RELEASE, REALLOC_FREE: the same, of the n-th last *ALLOC record */
+  TRACE_COLUMN_FREE,  /* uv: of FREE, FREE_RELEASE, REALLOC_FREE: the same, of the n-th last *ALLOC record */
   TRACE_COLUMN_ADDRESS, /* sv: da, of MAP, UNMAP and where the columns above have 0 */
   TRACE_COLUMN_SIZE,    /* uv: size, of ALLOC, REALLOC_ALLOC, MAP, UNMAP */
-  TRACE_COLUMN_STACK,   /* sv: stack minus the largest stack so far in this chunk (0 at its beginning); of records with a
+  TRACE_COLUMN_STACK, /* sv: stack minus the largest stack so far in this chunk (0 at its beginning); of records with a
                            compact tag and a stack */
-  TRACE_COLUMN_REST,    /* SMALL: its four sums; long records: uv:length and what follows their dt, as many bytes */
+  TRACE_COLUMN_REST,  /* SMALL: its four sums; long records: uv:length and what follows their dt, as many bytes */
   TRACE_COLUMNS,
 };
 #define TRACE_REFERENCE_MAX (1u << 14) /* the largest n in the ALLOC and FREE columns */
@@ -153,5 +159,7 @@ enum trace_column {
 #define TRACE_STACK_DEPTH_MAX 4096         /* frames of one stack; their record fits into the smallest chunk */
 
 /* Names of trace files while they are recorded: RUN.<pid>, and RUN.<pid>-<n> for the n-th image of one process. */
+
+// clang-format on
 
 #endif

@@ -21,9 +21,9 @@ struct trace_info {
   uint32_t flags;       /* enum trace_flag */
   uint32_t stop_reason; /* enum trace_stop */
   uint64_t start_unix_ns;
-  uint64_t end_ns;      /* end of the process, or of the last record if that was not seen */
-  uint64_t min_size;    /* bytes */
-  unsigned stack_depth; /* frames */
+  uint64_t end_ns;                  /* end of the process, or of the last record if that was not seen */
+  uint64_t min_size;                /* bytes */
+  unsigned stack_depth;             /* frames */
   int pid, ppid, rank, exit_status; /* rank and exit_status -1 = unknown */
   uint64_t lost_events;
   int argc;
@@ -31,7 +31,7 @@ struct trace_info {
   const char *framework; /* "pytorch 2.13.0", or "" */
   size_t chunks, streams;
   uint64_t file_bytes;
-  bool complete; /* the process was seen to end and nothing is missing or damaged */
+  bool complete;      /* the process was seen to end and nothing is missing or damaged */
   const char *damage; /* what is missing, one sentence; "" if nothing */
 };
 
@@ -62,9 +62,9 @@ struct trace_event {
       uint64_t alloc_bytes, alloc_count, free_bytes, free_count; /* usable bytes */
     } small;
     struct {
-      uint64_t tensor;   /* names the saved variable until its release; not unique: several holders may save one tensor */
-      uint64_t data;     /* address of the first element, inside a block */
-      uint64_t bytes;    /* of the storage, or of the tensor where that is not known */
+      uint64_t tensor; /* names the saved variable until its release; not unique: several holders may save one tensor */
+      uint64_t data;   /* address of the first element, inside a block */
+      uint64_t bytes;  /* of the storage, or of the tensor where that is not known */
       uint64_t elements; /* of the tensor */
       uint32_t dtype;    /* c10::ScalarType, or TRACE_DTYPE_UNKNOWN */
       enum trace_source source;

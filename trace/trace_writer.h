@@ -14,11 +14,11 @@
 #include <stdint.h>
 
 struct trace_chunk_writer {
-  uint8_t *base;         /* of the chunk's header; NULL = no chunk */
-  uint8_t *cursor;       /* behind the last published record */
-  uint8_t *end;          /* of the capacity */
-  uint64_t time_ns;      /* of the last record */
-  uint64_t address;      /* of the last record that had one */
+  uint8_t *base;    /* of the chunk's header; NULL = no chunk */
+  uint8_t *cursor;  /* behind the last published record */
+  uint8_t *end;     /* of the capacity */
+  uint64_t time_ns; /* of the last record */
+  uint64_t address; /* of the last record that had one */
 };
 
 struct trace_file_header {

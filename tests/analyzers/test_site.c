@@ -26,7 +26,7 @@ Test(site, the_programs_own_line_comes_first) {
   };
   expect(frames, 3, "util.c:12 xmalloc");
   expect(frames, 4, "util.c:12 xmalloc < train.c:88 forward"); /* a helper says little without its caller */
-  expect(frames, 2, "libc.so.6 malloc"); /* nothing better */
+  expect(frames, 2, "libc.so.6 malloc");                       /* nothing better */
 }
 
 Test(site, library_lines_are_not_the_programs) {

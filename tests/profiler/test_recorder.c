@@ -44,6 +44,11 @@ bool unwind_meets_signal(const void *frame, uint64_t outer) {
   return true;
 }
 
+bool unwind_is_own(const void *code) {
+  (void)code;
+  return false;
+}
+
 void unwind_forget(struct unwind_memo *memo) {
   (void)memo;
 }

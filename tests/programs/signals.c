@@ -88,6 +88,7 @@ static void longjmp_out(void) {
   }
   stop();
   CHECK(handled > 10);
+  print("%d %d\n", done, (int)handled);
   for (int i = 0; i < 100; i++) { /* these must all be there */
     free(malloc(98765));
   }
