@@ -180,10 +180,12 @@ const struct config *recorder_config(void) {
 
 /* ---- chunks and threads ---------------------------------------------------------------------------------------------- */
 
-/* Continues the state's stream in a new chunk, twice as large up to a limit. False: no more room, recording has ended. */
-static bool next_chunk_locked(struct thread_state *state) {
+static size_t next_capacity(const struct thread_state *state) {
   size_t capacity = state->capacity ? state->capacity * 2 : RUN_FILE_CHUNK_MIN;
-  capacity = capacity > RUN_FILE_CHUNK_MAX ? RUN_FILE_CHUNK_MAX : capacity;
+  return capacity > RUN_FILE_CHUNK_MAX ? RUN_FILE_CHUNK_MAX : capacity;
+}
+
+static bool next_chunk_locked(struct thread_state *state, size_t capacity) {
   uint8_t *base = run_file_map_chunk(&recorder.file, capacity);
   if (!base) {
     stop_recording();
@@ -196,10 +198,10 @@ static bool next_chunk_locked(struct thread_state *state) {
   return true;
 }
 
-bool recorder_next_chunk(struct thread_state *state) {
+bool recorder_next_chunk(struct thread_state *state, size_t capacity) {
   sigset_t before;
   recorder_lock(&before);
-  bool done = recorder_is_current(state) && next_chunk_locked(state);
+  bool done = recorder_is_current(state) && next_chunk_locked(state, capacity ? capacity : next_capacity(state));
   recorder_unlock(&before);
   return done;
 }
@@ -230,7 +232,7 @@ static struct thread_state *make_thread_locked(void) {
   }
   state->generation = recorder.generation;
   state->stream = ++recorder.streams;
-  if (!next_chunk_locked(state)) {
+  if (!next_chunk_locked(state, next_capacity(state))) {
     arena_unmap(state, sizeof *state);
     return NULL;
   }
@@ -254,7 +256,8 @@ static void enter_thread_locked(void) {
   state->locked = 1;           /* pthread_setspecific may allocate */
   unwind_forget(&state->walk); /* another stack; and what is known of the last thread's may be unmapped */
   state->walk.range = (struct unwind_range){0};
-  if (!trace_write_thread(&state->writer, run_file_now(&recorder.file), state->tid) && next_chunk_locked(state)) {
+  if (!trace_write_thread(&state->writer, run_file_now(&recorder.file), state->tid) &&
+      next_chunk_locked(state, next_capacity(state))) {
     trace_write_thread(&state->writer, run_file_now(&recorder.file), state->tid);
   }
   pthread_setspecific(recorder.key, state);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Runs the writer's function, in a new chunk if there is no room in this one. */
-#define WRITE(state, call) ((call) || (recorder_next_chunk(state) && (call)))
+#define WRITE(state, call) ((call) || (recorder_next_chunk(state, 0) && (call)))
 
 /* ---- an event's beginning and end ------------------------------------------------------------------------------------ */
 
@@ -45,7 +45,7 @@ static bool recover(struct thread_state *state, const void *frame) {
   }
   unwind_forget(&state->walk);
   __atomic_store_n(&state->busy, 0, __ATOMIC_SEQ_CST);
-  return recorder_next_chunk(state);
+  return recorder_next_chunk(state, RUN_FILE_CHUNK_MIN);
 }
 
 /* A fork is near: wait, but not with the loader's lock held, which the one who forks may be waiting for. */

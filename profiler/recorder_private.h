@@ -34,8 +34,9 @@ static inline bool recorder_is_current(const struct thread_state *state) {
   return state && state->generation == __atomic_load_n(recorder_generation, __ATOMIC_RELAXED);
 }
 
-/* Continues the state's stream in a new chunk; false when there is no more room, and recording has ended. Sums that are
- * pending in the old chunk's header stay there: they count after its last record. */
-bool recorder_next_chunk(struct thread_state *state);
+/* Continues the state's stream in a new chunk of this capacity (0: twice as large as the last one, up to a limit); false
+ * when there is no more room, and recording has ended. Sums that are pending in the old chunk's header stay there: they
+ * count after its last record. */
+bool recorder_next_chunk(struct thread_state *state, size_t capacity);
 
 #endif

@@ -12,8 +12,6 @@
 #define TRACE_VERSION_MAJOR 1 /* a reader refuses a trace of another major version */
 #define TRACE_VERSION_MINOR 0 /* a larger minor version only adds long records and header fields */
 
-// clang-format off: tables of bytes, laid out by hand
-
 /* ---- file header: byte offsets ------------------------------------------------------------------------------- */
 enum trace_header_offset {
   TRACE_H_MAGIC = 0,         /* 8 bytes "ACTSCOPE" */
@@ -159,7 +157,5 @@ enum trace_column {
 #define TRACE_STACK_DEPTH_MAX 4096         /* frames of one stack; their record fits into the smallest chunk */
 
 /* Names of trace files while they are recorded: RUN.<pid>, and RUN.<pid>-<n> for the n-th image of one process. */
-
-// clang-format on
 
 #endif
