@@ -75,6 +75,29 @@ enum trace_chunk_offset {
 };
 #define TRACE_CHUNK_MAGIC 0x4b484341u /* "ACHK" */
 #define TRACE_CHUNK_HEADER_SIZE 128
+// clang-format off
+
+// clang-format on
+
+enum trace_chunk_kind * / TRACE_C_FLAGS = 6, /* u16 TRACE_CHUNK_ZSTD */
+    TRACE_C_STREAM = 8,                      /* u32: the stream (of one thread at a time) that this chunk continues */
+    TRACE_C_SEQUENCE = 12,                   /* u32: 0, 1, 2 ... within the stream */
+    TRACE_C_CAPACITY = 16,                   /* u32: bytes from this chunk's beginning to the next one's */
+    TRACE_C_USED = 20,        /* u32: payload bytes that are valid in the file (compressed size if ZSTD); grows while
+                                recording, stored with release order after the records themselves */
+    TRACE_C_RAW_SIZE = 24,    /* u32: payload bytes once decompressed; 0 in a chunk that is not compressed */
+    TRACE_C_CRC = 28,         /* u32: CRC-32 of this header with these 4 bytes zero, in finished traces */
+    TRACE_C_TIME = 32,        /* u64: time base, ns since the trace began; the first record's dt counts from it */
+    TRACE_C_TID = 40,         /* u32: kernel thread id at the chunk's beginning */
+    TRACE_C_PAYLOAD_CRC = 44, /* u32: CRC-32 of the `used` payload bytes as they lie in the file, in finished traces */
+    TRACE_C_SMALL_ALLOC_BYTES =
+        48, /* u64 x4: small blocks since the last SMALL record of this chunk; they count after */
+    TRACE_C_SMALL_ALLOC_COUNT = 56, /*   the chunk's last record (so that nothing is lost at SIGKILL) */
+    TRACE_C_SMALL_FREE_BYTES = 64, TRACE_C_SMALL_FREE_COUNT = 72,
+}
+;
+#define TRACE_CHUNK_MAGIC 0x4b484341u /* "ACHK" */
+#define TRACE_CHUNK_HEADER_SIZE 128
 #define TRACE_CHUNK_ZSTD 1 /* flag: the payload is one zstd frame; only in finished traces */
 #define TRACE_CHUNK_COLUMNS                                                                                            \
   2                         /* flag: an events chunk's records stand in columns (see below); only in finished traces */
@@ -96,34 +119,33 @@ enum trace_chunk_kind {
  * da = sv, address minus the address in this chunk's previous record that had one (0 at the chunk's beginning);
  * stack = uv, id of a STACK record in a tables chunk, 0 = none. Tags 0x80 to 0xbf belong into event chunks and begin with
  * dt, which counts even where the kind is unknown; tags from 0xc0 belong into tables chunks and have none. */
+// clang-format off
 enum trace_tag {
-  TRACE_TAG_ALLOC = 0x01,        /* dt da uv:size stack                       a heap block of `size` bytes asked for */
-  TRACE_TAG_FREE = 0x02,         /* dt da stack                               it is given back */
+  TRACE_TAG_ALLOC = 0x01,    /* dt da uv:size stack                       a heap block of `size` bytes asked for */
+  TRACE_TAG_FREE = 0x02,     /* dt da stack                               it is given back */
   TRACE_TAG_FREE_RELEASE = 0x03, /* the same, while a SavedVariable was being reset */
-  TRACE_TAG_SMALL = 0x04,        /* dt uv:alloc_bytes uv:alloc_count uv:free_bytes uv:free_count   small blocks since */
-  TRACE_TAG_MAP = 0x05,   /* dt da uv:size stack                       mmap by the program, not part of the heap */
-  TRACE_TAG_UNMAP = 0x06, /* dt da uv:size stack                       munmap of that range */
+  TRACE_TAG_SMALL = 0x04,    /* dt uv:alloc_bytes uv:alloc_count uv:free_bytes uv:free_count   small blocks since */
+  TRACE_TAG_MAP = 0x05,      /* dt da uv:size stack                       mmap by the program, not part of the heap */
+  TRACE_TAG_UNMAP = 0x06,    /* dt da uv:size stack                       munmap of that range */
   TRACE_TAG_REALLOC_FREE = 0x07,  /* dt da stack                          the old block of a realloc */
   TRACE_TAG_REALLOC_ALLOC = 0x08, /* dt da uv:size stack                  its new block */
 
-  TRACE_TAG_THREAD = 0x80,  /* dt uv:tid                                 the stream now belongs to this thread */
-  TRACE_TAG_SAVE = 0x81,    /* dt uv:tensor uv:data uv:bytes uv:elements uv:dtype uv:source stack */
-  TRACE_TAG_RELEASE = 0x82, /* dt uv:tensor uv:node_type uv:source stack */
-  TRACE_TAG_RESIDENT =
-      0x83,               /* dt uv:data uv:bytes uv:role uv:name       the block that holds `data` is a parameter ... */
-  TRACE_TAG_PHASE = 0x84, /* dt uv:phase uv:edge                       a phase begins (edge 1) or ends (edge 0) */
-  TRACE_TAG_LOST = 0x85,  /* dt uv:count                               so many events were not recorded here */
+  TRACE_TAG_THREAD = 0x80,   /* dt uv:tid                                 the stream now belongs to this thread */
+  TRACE_TAG_SAVE = 0x81,     /* dt uv:tensor uv:data uv:bytes uv:elements uv:dtype uv:source stack */
+  TRACE_TAG_RELEASE = 0x82,  /* dt uv:tensor uv:node_type uv:source stack */
+  TRACE_TAG_RESIDENT = 0x83, /* dt uv:data uv:bytes uv:role uv:name       the block that holds `data` is a parameter ... */
+  TRACE_TAG_PHASE = 0x84,    /* dt uv:phase uv:edge                       a phase begins (edge 1) or ends (edge 0) */
+  TRACE_TAG_LOST = 0x85,     /* dt uv:count                               so many events were not recorded here */
 
-  TRACE_TAG_STACK = 0xc0, /* uv:id uv:shared uv:new [sv:address]*new   frames, innermost first; the last `shared`
+  TRACE_TAG_STACK = 0xc0,    /* uv:id uv:shared uv:new [sv:address]*new   frames, innermost first; the last `shared`
                                 (outermost) frames are those of the chunk's previous stack; each address is a difference
                                 to the one before it, the first to that previous stack's innermost frame (0 if none) */
-  TRACE_TAG_MODULE =
-      0xc1, /* uv:time uv:begin uv:size uv:bias uv:path uv:build_id   mapped from time on; strings' ids */
+  TRACE_TAG_MODULE = 0xc1,   /* uv:time uv:begin uv:size uv:bias uv:path uv:build_id   mapped from time on; strings' ids */
   TRACE_TAG_MODULE_GONE = 0xc2, /* uv:time uv:begin */
-  TRACE_TAG_STRING = 0xc3,      /* uv:id bytes to the record's end (no NUL); build-ids are raw bytes */
-  TRACE_TAG_META =
-      0xc4, /* uv:key uv:value                           ids of strings, e.g. framework -> pytorch 2.13.0 */
+  TRACE_TAG_STRING = 0xc3,   /* uv:id bytes to the record's end (no NUL); build-ids are raw bytes */
+  TRACE_TAG_META = 0xc4,     /* uv:key uv:value                           ids of strings, e.g. framework -> pytorch 2.13.0 */
 };
+// clang-format on
 
 enum trace_role { TRACE_ROLE_PARAMETER = 1, TRACE_ROLE_BUFFER = 2 };
 enum trace_source { TRACE_SOURCE_PROBE = 1, TRACE_SOURCE_HOOKS = 2, TRACE_SOURCE_MARK = 3 };
