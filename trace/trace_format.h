@@ -76,34 +76,12 @@ enum trace_chunk_offset {
 #define TRACE_CHUNK_MAGIC 0x4b484341u /* "ACHK" */
 #define TRACE_CHUNK_HEADER_SIZE 128
 // clang-format off
-
-// clang-format on
-
-enum trace_chunk_kind * / TRACE_C_FLAGS = 6, /* u16 TRACE_CHUNK_ZSTD */
-    TRACE_C_STREAM = 8,                      /* u32: the stream (of one thread at a time) that this chunk continues */
-    TRACE_C_SEQUENCE = 12,                   /* u32: 0, 1, 2 ... within the stream */
-    TRACE_C_CAPACITY = 16,                   /* u32: bytes from this chunk's beginning to the next one's */
-    TRACE_C_USED = 20,        /* u32: payload bytes that are valid in the file (compressed size if ZSTD); grows while
-                                recording, stored with release order after the records themselves */
-    TRACE_C_RAW_SIZE = 24,    /* u32: payload bytes once decompressed; 0 in a chunk that is not compressed */
-    TRACE_C_CRC = 28,         /* u32: CRC-32 of this header with these 4 bytes zero, in finished traces */
-    TRACE_C_TIME = 32,        /* u64: time base, ns since the trace began; the first record's dt counts from it */
-    TRACE_C_TID = 40,         /* u32: kernel thread id at the chunk's beginning */
-    TRACE_C_PAYLOAD_CRC = 44, /* u32: CRC-32 of the `used` payload bytes as they lie in the file, in finished traces */
-    TRACE_C_SMALL_ALLOC_BYTES =
-        48, /* u64 x4: small blocks since the last SMALL record of this chunk; they count after */
-    TRACE_C_SMALL_ALLOC_COUNT = 56, /*   the chunk's last record (so that nothing is lost at SIGKILL) */
-    TRACE_C_SMALL_FREE_BYTES = 64, TRACE_C_SMALL_FREE_COUNT = 72,
-}
-;
-#define TRACE_CHUNK_MAGIC 0x4b484341u /* "ACHK" */
-#define TRACE_CHUNK_HEADER_SIZE 128
-#define TRACE_CHUNK_ZSTD 1 /* flag: the payload is one zstd frame; only in finished traces */
-#define TRACE_CHUNK_COLUMNS                                                                                            \
-  2                         /* flag: an events chunk's records stand in columns (see below); only in finished traces */
-#define TRACE_CHUNK_FLAGS 3 /* all that this version knows; a reader refuses a chunk with others */
-#define TRACE_CHUNK_MAX (16u << 20)  /* no chunk, packed or not, is larger; a reader refuses one that is */
+#define TRACE_CHUNK_ZSTD 1    /* flag: the payload is one zstd frame; only in finished traces */
+#define TRACE_CHUNK_COLUMNS 2 /* flag: an events chunk's records stand in columns (see below); only in finished traces */
+#define TRACE_CHUNK_FLAGS 3   /* all that this version knows; a reader refuses a chunk with others */
+#define TRACE_CHUNK_MAX (16u << 20) /* no chunk, packed or not, is larger; a reader refuses one that is */
 #define TRACE_CHUNK_STEP (64u << 10) /* capacities are multiples of this until the trace is finished */
+// clang-format on
 
 enum trace_chunk_kind {
   TRACE_CHUNK_EVENTS = 1, /* records of one stream, in time order */
