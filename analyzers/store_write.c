@@ -385,7 +385,7 @@ static int write_file(const char *name, const char *path, const struct facts *fa
   return 0;
 }
 
-int store_write(const char *path, const struct facts *facts, struct error *err) {
+static int replace(const char *path, const struct facts *facts, struct error *err) {
   char *name = temporary_beside(path);
   if (!name) {
     return error_set(err, ERROR_IO, "%s: cannot write here: %s; name another place with -o", path, strerror(errno));
@@ -395,5 +395,18 @@ int store_write(const char *path, const struct facts *facts, struct error *err) 
     unlink(name);
   }
   free(name);
+  return rc;
+}
+
+/* A device or a pipe is not to be replaced by a file; of a symbolic link, what it points to is. */
+int store_write(const char *path, const struct facts *facts, struct error *err) {
+  struct stat existing;
+  if (stat(path, &existing) == 0 && !S_ISREG(existing.st_mode)) {
+    return error_set(err, ERROR_USAGE, "%s: is no regular file, and a store is a database file; name another with -o",
+                     path);
+  }
+  char *real = realpath(path, NULL);
+  int rc = replace(real ? real : path, facts, err);
+  free(real);
   return rc;
 }

@@ -30,7 +30,10 @@ void probe_layout_note_block(struct probe_layout *layout, const void *block, siz
   if (size < PROBE_LEARN_BYTES) {
     return;
   }
-  uint32_t slot = __atomic_fetch_add(&layout->recent_count, 1, __ATOMIC_RELAXED) % PROBE_RECENT_BLOCKS;
+  /* Two threads may take the same slot, and one of the blocks is forgotten: cheaper than a locked addition. */
+  uint32_t count = __atomic_load_n(&layout->recent_count, __ATOMIC_RELAXED);
+  uint32_t slot = count % PROBE_RECENT_BLOCKS;
+  __atomic_store_n(&layout->recent_count, count + 1, __ATOMIC_RELAXED);
   __atomic_store_n(&layout->recent[slot].address, (uintptr_t)block, __ATOMIC_RELAXED);
   __atomic_store_n(&layout->recent[slot].size, size, __ATOMIC_RELAXED);
 }

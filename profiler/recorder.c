@@ -1,4 +1,4 @@
-/* Threads, chunks and events: see the header.
+/* Start and stop, forks, threads and their chunks: see recorder.h.
  *
  * One lock of ours: recorder.lock (chunks, tables, modules), with all signals blocked while it is held and no other lock
  * taken beneath it. Stacks are walked outside it. Only where libunwind must help does an event take libunwind's locks and
@@ -10,6 +10,7 @@
 #include "profiler/tables.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -84,6 +85,7 @@ static void begin_trace(void (*write_modules)(void)) {
   recorder.streams = 0;
   recorder.pid = own_pid();
   recorder_min_size = recorder.config.min_size;
+  recorder.has_membarrier = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
   write_modules();
   __atomic_store_n(recorder.guard, ++recorder.generation, __ATOMIC_RELAXED);
   set_mode(MODE_ON);
@@ -136,6 +138,8 @@ void recorder_before_fork(void) {
     return;
   }
   __atomic_fetch_add(&recorder.gate, 1, __ATOMIC_SEQ_CST);
+  /* Each thread has either seen the gate by now, or is seen to be busy. */
+  syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
   for (struct thread_state *t = __atomic_load_n(&recorder.threads, __ATOMIC_ACQUIRE); t; t = t->next) {
     if (t != recorder_thread) {
       wait_while_busy(t);
@@ -250,7 +254,7 @@ static void enter_thread_locked(void) {
   state->late = thread_ends;
   state->tid = (uint32_t)syscall(SYS_gettid);
   state->in_event = 0;
-  state->busy = 0;
+  __atomic_store_n(&state->busy, 0, __ATOMIC_RELAXED);
   state->in_release = 0;
   state->locks_taken = 0;
   state->locked = 1;           /* pthread_setspecific may allocate */

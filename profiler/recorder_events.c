@@ -69,7 +69,12 @@ static bool begin_event(struct event *event, struct thread_state *state) {
   }
   state->event_frame = (uintptr_t)__builtin_frame_address(0);
   state->in_event = 1;
-  __atomic_store_n(&state->busy, 1, __ATOMIC_SEQ_CST);
+  if (__builtin_expect(recorder.has_membarrier, 1)) {
+    __atomic_store_n(&state->busy, 1, __ATOMIC_RELAXED);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the compiler keeps the order; see recorder_before_fork for the rest */
+  } else {
+    __atomic_store_n(&state->busy, 1, __ATOMIC_SEQ_CST);
+  }
   if (__builtin_expect(__atomic_load_n(&recorder.gate, __ATOMIC_SEQ_CST), 0)) {
     wait_at_gate(state);
   }

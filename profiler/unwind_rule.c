@@ -414,32 +414,28 @@ static bool fits(int64_t value, int bits) {
 }
 
 static struct unwind_rule make_rule(const struct row *row, bool is_signal) {
-  const struct unwind_rule odd = {.kind = UNWIND_RULE_ODD};
+  const struct unwind_rule odd = {0};
   if (row->ra.kind == PLACE_UNDEFINED) {
-    return (struct unwind_rule){.kind = UNWIND_RULE_END};
+    return (struct unwind_rule){.form = UNWIND_RULE_END};
   }
   /* An undefined rbp is one that nobody needs any more. */
   bool bp_same = row->bp.kind == PLACE_SAME || row->bp.kind == PLACE_UNDEFINED;
   if (row->cfa.kind != PLACE_AT_REGISTER || base_of(row->cfa.reg) == UNWIND_BASE_NONE || !is_address(&row->ra) ||
-      !(bp_same || is_address(&row->bp)) || !fits(row->cfa.offset, 24) || !fits(row->ra.offset, 14) ||
-      (!bp_same && !fits(row->bp.offset, 16))) {
+      !(bp_same || is_address(&row->bp)) || !fits(row->cfa.offset, 32) || !fits(row->ra.offset, 9) ||
+      row->ra.offset % 8 || (!bp_same && !fits(row->bp.offset, 16))) {
     return odd;
   }
   return (struct unwind_rule){
-      .kind = UNWIND_RULE_STEP,
-      .cfa_base = base_of(row->cfa.reg),
-      .cfa_deref = row->cfa.deref,
-      .bp_base = bp_same ? UNWIND_BASE_NONE : place_base(&row->bp),
-      .ip_base = place_base(&row->ra),
-      .is_signal = is_signal,
-      .cfa_offset = row->cfa.offset,
-      .bp_offset = bp_same ? 0 : row->bp.offset,
-      .ip_offset = row->ra.offset,
+      .cfa_offset = (int32_t)row->cfa.offset,
+      .bp_offset = bp_same ? 0 : (int16_t)row->bp.offset,
+      .form = UNWIND_FORM(UNWIND_RULE_STEP, base_of(row->cfa.reg), row->cfa.deref,
+                          bp_same ? UNWIND_BASE_NONE : place_base(&row->bp), place_base(&row->ra), is_signal,
+                          row->ra.offset),
   };
 }
 
 struct unwind_rule unwind_rule_read(uint64_t pc) {
-  const struct unwind_rule odd = {.kind = UNWIND_RULE_ODD};
+  const struct unwind_rule odd = {0};
   struct dl_find_object object;
   struct frame_info info = {0};
   /* Lock-free, unlike dl_iterate_phdr: a callback of the program's may be waiting for us inside that. */

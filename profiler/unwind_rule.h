@@ -18,17 +18,39 @@ enum unwind_base { UNWIND_BASE_NONE, UNWIND_BASE_CFA, UNWIND_BASE_SP, UNWIND_BAS
  * stack, and in signal frames). Its ip and bp lie in memory at a base plus an offset; bp may be unchanged (base NONE).
  * One word, so that threads can share rules without locks. */
 struct unwind_rule {
-  uint64_t kind : 2;
-  uint64_t cfa_base : 2; /* SP or BP */
-  uint64_t cfa_deref : 1;
-  uint64_t bp_base : 2;
-  uint64_t ip_base : 2;   /* CFA with the offset -8, but in signal frames */
-  uint64_t is_signal : 1; /* the caller was interrupted: its ip is no return address */
-  int64_t cfa_offset : 24;
-  int64_t bp_offset : 16;
-  int64_t ip_offset : 14;
+  int32_t cfa_offset;
+  int16_t bp_offset;
+  uint16_t form; /* as UNWIND_FORM puts it together */
 };
 _Static_assert(sizeof(struct unwind_rule) == 8, "a rule is one word");
+
+/* bits: 0 kind, 2 cfa_base (SP or BP), 4 cfa_deref, 5 bp_base, 7 ip_base, 9 is_signal (the caller was interrupted: its ip is
+ * no return address), 10 ip_offset in words, signed */
+#define UNWIND_FORM(kind, cfa_base, cfa_deref, bp_base, ip_base, is_signal, ip_offset)                                 \
+  ((uint16_t)((kind) | (cfa_base) << 2 | (cfa_deref) << 4 | (bp_base) << 5 | (ip_base) << 7 | (is_signal) << 9 |       \
+              ((unsigned)((ip_offset) / 8) & 63) << 10))
+
+static inline enum unwind_rule_kind unwind_rule_kind(struct unwind_rule rule) {
+  return (enum unwind_rule_kind)(rule.form & 3);
+}
+static inline enum unwind_base unwind_rule_cfa_base(struct unwind_rule rule) {
+  return (enum unwind_base)(rule.form >> 2 & 3);
+}
+static inline bool unwind_rule_cfa_deref(struct unwind_rule rule) {
+  return rule.form >> 4 & 1;
+}
+static inline enum unwind_base unwind_rule_bp_base(struct unwind_rule rule) {
+  return (enum unwind_base)(rule.form >> 5 & 3);
+}
+static inline enum unwind_base unwind_rule_ip_base(struct unwind_rule rule) {
+  return (enum unwind_base)(rule.form >> 7 & 3);
+}
+static inline bool unwind_rule_is_signal(struct unwind_rule rule) {
+  return rule.form >> 9 & 1;
+}
+static inline int unwind_rule_ip_offset(struct unwind_rule rule) {
+  return ((int16_t)rule.form >> 10) * 8;
+}
 
 /* Reads the rule for code at pc (an address inside the instruction in question: return address less one). Lock-free,
  * takes no lock of the loader either; every pc is allowed. */

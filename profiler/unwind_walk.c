@@ -79,7 +79,7 @@ __attribute__((no_sanitize("address", "thread"))) static inline uint64_t load(ui
 /* ---- a step ------------------------------------------------------------------------------------------------------------ */
 
 #if defined(__x86_64__)
-static inline uint64_t base_value(const struct unwind_step *at, unsigned base, uint64_t cfa) {
+static inline uint64_t base_value(const struct unwind_step *at, enum unwind_base base, uint64_t cfa) {
   return base == UNWIND_BASE_CFA ? cfa : base == UNWIND_BASE_SP ? at->sp : at->bp;
 }
 
@@ -95,29 +95,52 @@ static inline bool read_word(struct unwind_range *range, struct unwind_step *at,
   return true;
 }
 
-/* From *at, whose reads are filled in, to its caller. */
-static inline enum step step(struct unwind_range *range, struct unwind_step *at, struct unwind_step *next) {
-  uint64_t pc = at->ip - !at->exact;
-  struct unwind_rule rule = unwind_rule_find(pc, code_key(pc));
-  at->count = 0;
-  if (__builtin_expect(rule.kind != UNWIND_RULE_STEP, 0)) {
-    return rule.kind == UNWIND_RULE_END ? STEP_END : STEP_ODD;
+/* The step that no other kind of frame needs. */
+static enum step step_special(struct unwind_range *range, struct unwind_step *at, struct unwind_step *next,
+                              struct unwind_rule rule) {
+  if (unwind_rule_kind(rule) != UNWIND_RULE_STEP) {
+    return unwind_rule_kind(rule) == UNWIND_RULE_END ? STEP_END : STEP_ODD;
   }
-  uint64_t cfa = base_value(at, rule.cfa_base, 0) + (uint64_t)(int64_t)rule.cfa_offset;
-  if (rule.cfa_deref && !read_word(range, at, cfa, &cfa)) {
+  uint64_t cfa = base_value(at, unwind_rule_cfa_base(rule), 0) + (uint64_t)(int64_t)rule.cfa_offset;
+  if (unwind_rule_cfa_deref(rule) && !read_word(range, at, cfa, &cfa)) {
     return STEP_ODD;
   }
+  bool is_signal = unwind_rule_is_signal(rule);
+  uint64_t ip_slot = base_value(at, unwind_rule_ip_base(rule), cfa) + (uint64_t)(int64_t)unwind_rule_ip_offset(rule);
+  uint64_t bp_slot = base_value(at, unwind_rule_bp_base(rule), cfa) + (uint64_t)(int64_t)rule.bp_offset;
   next->sp = cfa;
   next->bp = at->bp;
-  next->exact = rule.is_signal;
-  if ((cfa <= at->sp && !rule.is_signal) ||
-      !read_word(range, at, base_value(at, rule.ip_base, cfa) + (uint64_t)(int64_t)rule.ip_offset, &next->ip) ||
-      (rule.bp_base != UNWIND_BASE_NONE &&
-       !read_word(range, at, base_value(at, rule.bp_base, cfa) + (uint64_t)(int64_t)rule.bp_offset, &next->bp))) {
+  next->exact = is_signal;
+  if ((cfa <= at->sp && !is_signal) || !read_word(range, at, ip_slot, &next->ip) ||
+      (unwind_rule_bp_base(rule) != UNWIND_BASE_NONE && !read_word(range, at, bp_slot, &next->bp))) {
     return STEP_ODD;
   }
-  if (rule.is_signal) {
+  if (is_signal) {
     enter_stack(range, cfa);
+  }
+  return next->ip == 0 ? STEP_END : STEP_DONE;
+}
+
+/* From *at, whose reads are filled in, to its caller. The kinds of frame that nearly all are come first. */
+__attribute__((always_inline)) static inline enum step step(struct unwind_range *range, struct unwind_step *at,
+                                                            struct unwind_step *next) {
+  const uint16_t by_sp = UNWIND_FORM(UNWIND_RULE_STEP, UNWIND_BASE_SP, 0, 0, UNWIND_BASE_CFA, 0, -8);
+  const uint16_t by_bp = UNWIND_FORM(UNWIND_RULE_STEP, UNWIND_BASE_BP, 0, 0, UNWIND_BASE_CFA, 0, -8);
+  const uint16_t bp_kept = UNWIND_FORM(0, 0, 0, UNWIND_BASE_CFA, 0, 0, 0);
+  uint64_t pc = at->ip - !at->exact;
+  struct unwind_rule rule = unwind_rule_find(pc, code_key(pc));
+  uint16_t form = rule.form & (uint16_t)~bp_kept;
+  at->count = 0;
+  if (__builtin_expect(form != by_sp && form != by_bp, 0)) {
+    return step_special(range, at, next, rule);
+  }
+  uint64_t cfa = (form == by_sp ? at->sp : at->bp) + (uint64_t)(int64_t)rule.cfa_offset;
+  next->sp = cfa;
+  next->bp = at->bp;
+  next->exact = false;
+  if (cfa <= at->sp || !read_word(range, at, cfa - 8, &next->ip) ||
+      (rule.form & bp_kept && !read_word(range, at, cfa + (uint64_t)(int64_t)rule.bp_offset, &next->bp))) {
+    return STEP_ODD;
   }
   return next->ip == 0 ? STEP_END : STEP_DONE;
 }
@@ -136,16 +159,22 @@ static inline bool same_state(const struct unwind_frame *a, const struct unwind_
   return a->ip == b->ip && a->sp == b->sp && a->bp == b->bp && a->exact == b->exact;
 }
 
+__attribute__((no_sanitize("address", "thread"))) static inline bool holds(const struct unwind_read *read) {
+  return *(const volatile uint64_t *)read->address == read->value; // NOLINT(performance-no-int-to-ptr)
+}
+
 /* The number of words, of the first `count` that the last walk read, up to the innermost that has changed since; 0 if none
  * has. From the inside outwards and not beyond the first difference: what lies there may be no stack any more. */
-__attribute__((no_sanitize("address", "thread"))) static inline uint32_t find_change(const struct unwind_memo *memo,
-                                                                                     uint32_t count) {
-  const struct unwind_read *reads = memo->reads;
-  while (count > 0 && *(const volatile uint64_t *)reads[count - 1].address == // NOLINT(performance-no-int-to-ptr)
-                          reads[count - 1].value) {
-    count--;
+static inline uint32_t find_change(const struct unwind_memo *memo, uint32_t count) {
+  const struct unwind_read *first = memo->reads;
+  const struct unwind_read *read = first + count;
+  while (read - first >= 4 && holds(read - 1) && holds(read - 2) && holds(read - 3) && holds(read - 4)) {
+    read -= 4;
   }
-  return count;
+  while (read > first && holds(read - 1)) {
+    read--;
+  }
+  return (uint32_t)(read - first);
 }
 
 struct walk {
@@ -235,7 +264,7 @@ static void drop_excess(struct walk *walk) {
 }
 
 /* Makes this walk the last one. */
-static void keep(struct walk *walk) {
+static struct stack_key keep(struct walk *walk) {
   struct unwind_memo *memo = walk->memo;
   if (walk->matched + walk->fresh > CONFIG_STACK_DEPTH_MAX) {
     drop_excess(walk);
@@ -259,6 +288,7 @@ static void keep(struct walk *walk) {
   }
   memo->count = matched;
   memo->whole = walk->whole;
+  return key;
 }
 
 /* ---- libunwind ---------------------------------------------------------------------------------------------------------- */
@@ -331,9 +361,10 @@ size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, bool
     *key = stack_key_of(memo->flat, count);
     return count;
   }
-  keep(&walk);
+  *key = keep(&walk);
   size_t count = memo->count < walk.max ? memo->count : walk.max;
-  *key = memo->whole && count == memo->count ? memo->frames[count - 1].key
-                                             : stack_key_of(unwind_frames(memo, count), count);
+  if (__builtin_expect(!memo->whole || count < memo->count, 0)) {
+    *key = stack_key_of(unwind_frames(memo, count), count);
+  }
   return count;
 }

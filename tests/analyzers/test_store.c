@@ -385,3 +385,21 @@ Test(store, the_file_has_ordinary_permissions) {
   cr_assert_eq(status.st_mode & 0777, 0644);
   stored_fini(&stored);
 }
+
+Test(store, a_pipe_is_not_replaced_and_a_link_is_followed) {
+  struct stored stored;
+  struct stat status;
+  struct error err = {""};
+  stored_init(&stored);
+  struct path pipe = path_join(stored.run.folder, "pipe"), link = path_join(stored.run.folder, "link");
+  cr_assert_eq(mkfifo(pipe.text, 0600), 0);
+  cr_assert_eq(store_write(pipe.text, &stored.facts, &err), ERROR_USAGE);
+  cr_assert_eq(stat(pipe.text, &status), 0);
+  cr_assert(S_ISFIFO(status.st_mode));
+  cr_assert_eq(symlink(stored.path.text, link.text), 0);
+  cr_assert_eq(store_write(link.text, &stored.facts, &err), 0);
+  cr_assert_eq(lstat(link.text, &status), 0);
+  cr_assert(S_ISLNK(status.st_mode));
+  cr_assert_eq(read_any(link.text), 0);
+  stored_fini(&stored);
+}

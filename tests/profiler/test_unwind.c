@@ -224,18 +224,18 @@ Test(unwind, threads, .timeout = 60) {
 
 Test(unwind, no_rule_where_there_is_no_code) {
   int local;
-  cr_expect_eq(unwind_rule_read(0).kind, UNWIND_RULE_ODD);
-  cr_expect_eq(unwind_rule_read(UINT64_MAX).kind, UNWIND_RULE_ODD);
-  cr_expect_eq(unwind_rule_read((uintptr_t)&local).kind, UNWIND_RULE_ODD);
+  cr_expect_eq(unwind_rule_kind(unwind_rule_read(0)), UNWIND_RULE_ODD);
+  cr_expect_eq(unwind_rule_kind(unwind_rule_read(UINT64_MAX)), UNWIND_RULE_ODD);
+  cr_expect_eq(unwind_rule_kind(unwind_rule_read((uintptr_t)&local)), UNWIND_RULE_ODD);
 }
 
 #if defined(__x86_64__)
 Test(unwind, rule_at_a_functions_first_instruction) {
   struct unwind_rule rule = unwind_rule_read((uintptr_t)&plain);
-  cr_expect_eq(rule.kind, UNWIND_RULE_STEP);
-  cr_expect_eq(rule.cfa_base, UNWIND_BASE_SP);
+  cr_expect_eq(unwind_rule_kind(rule), UNWIND_RULE_STEP);
+  cr_expect_eq(unwind_rule_cfa_base(rule), UNWIND_BASE_SP);
   cr_expect_eq(rule.cfa_offset, 8);
-  cr_expect_eq(rule.bp_base, UNWIND_BASE_NONE);
-  cr_expect_eq(rule.ip_offset, -8);
+  cr_expect_eq(unwind_rule_bp_base(rule), UNWIND_BASE_NONE);
+  cr_expect_eq(unwind_rule_ip_offset(rule), -8);
 }
 #endif

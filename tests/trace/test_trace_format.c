@@ -13,9 +13,11 @@ static size_t check_line(const char *line, const uint8_t *bytes, size_t size) {
   unsigned offset, byte;
   int at = 0, more = 0;
   size_t count = 0;
+  // NOLINTNEXTLINE(cert-err34-c): six digits at most
   if (sscanf(line, "%6x%n", &offset, &at) != 1 || at != 6 || strncmp(line + at, "  ", 2) != 0) {
     return 0;
   }
+  // NOLINTNEXTLINE(cert-err34-c): two digits at most
   for (at += 1; at < 6 + 2 + 3 * 14 && line[at] == ' ' && sscanf(line + at, " %2x%n", &byte, &more) == 1 && more == 3;
        at += more) {
     cr_assert_lt(offset + count, size, "%s", line);
