@@ -175,17 +175,6 @@ int analyze_trace(const char *path, struct facts *facts, const struct analyze_op
   return rc;
 }
 
-static bool begins_like_sqlite(const char *path) {
-  static const char magic[] = "SQLite format 3";
-  char bytes[sizeof magic] = "";
-  FILE *file = fopen(path, "rbe");
-  bool same = file && fread(bytes, 1, sizeof magic, file) == sizeof magic && memcmp(bytes, magic, sizeof magic) == 0;
-  if (file) {
-    fclose(file);
-  }
-  return same;
-}
-
 int analyze_load(const char *path, struct facts *facts, const struct analyze_options *options, struct error *err) {
-  return begins_like_sqlite(path) ? store_read(path, facts, err) : analyze_trace(path, facts, options, err);
+  return store_is_database(path) ? store_read(path, facts, err) : analyze_trace(path, facts, options, err);
 }

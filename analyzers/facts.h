@@ -141,7 +141,7 @@ struct facts {
   uint64_t categories[CATEGORY_COUNT]; /* at the peak; they sum to peak.bytes */
   struct facts_step *steps;
   size_t steps_count;
-  int saved_step; /* the complete step with the most saved bytes, -1: none */
+  int saved_step; /* the complete step with the most saved bytes, on a tie the one that peaked highest; -1: none */
   uint64_t saved_bytes, saved_blocks;
   struct facts_op *by_op; /* by bytes, largest first */
   size_t by_op_count;

@@ -100,20 +100,25 @@ enum frame_kind {
   FRAME_PYTHON,      /* a torch.autograd.Function of Python */
   FRAME_CPP,         /* a torch::autograd::Function of C++ */
   FRAME_CPP_UNNAMED, /* some such function saves; who it is, a frame further out may tell */
+  FRAME_NATIVE,      /* a composite operator's code, should the dispatcher's frames have been optimised away */
 };
 
-static enum frame_kind operator_frame(const char *function, char *name) {
+static bool makes_room(const char *name) {
   static const char *const room[] = {"empty", "new_empty", "_empty", "resize"};
+  for (size_t i = 0; i < sizeof room / sizeof *room; i++) {
+    if (starts(name, room[i])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static enum frame_kind operator_frame(const char *function, char *name) {
   const char *from = function + strlen("at::_ops::");
   if (!(ends(function, "::call") || ends(function, "::redispatch")) || !copy_until(name, from, ":")) {
     return FRAME_OTHER;
   }
-  for (size_t i = 0; i < sizeof room / sizeof *room; i++) {
-    if (starts(name, room[i])) {
-      return FRAME_ROOM;
-    }
-  }
-  return FRAME_OPERATOR;
+  return makes_room(name) ? FRAME_ROOM : FRAME_OPERATOR;
 }
 
 static enum frame_kind classify(const char *function, char *name) {
@@ -131,7 +136,13 @@ static enum frame_kind classify(const char *function, char *name) {
   if (strcmp(function, "torch::autograd::AutogradContext::save_variables") == 0) {
     return FRAME_CPP_UNNAMED;
   }
-  return ends(function, "THPFunction_apply") ? FRAME_PYTHON : FRAME_OTHER;
+  if (starts(function, "at::native::")) {
+    return copy_until(name, function + strlen("at::native::"), "<>,(: ") && !makes_room(name) ? FRAME_NATIVE
+                                                                                              : FRAME_OTHER;
+  }
+  /* The second: a SavedTensor made by Python itself, as torch.utils.checkpoint does. */
+  return ends(function, "THPFunction_apply") || strstr(function, "THPAutograd_initExtension") ? FRAME_PYTHON
+                                                                                              : FRAME_OTHER;
 }
 
 const char *op_names_of_frames(struct op_names *names, const uint64_t *frames, size_t count, size_t *frame_index) {
@@ -355,15 +366,32 @@ const char *op_names_canonical(struct op_names *names, const char *raw_name, con
   return symbols_intern(names->symbols, result);
 }
 
+static const struct {
+  const char *name;
+  bool saves_result;
+} pointwise[] = {
+    {"gelu", false},       {"silu", false},       {"mish", false},        {"softplus", false},  {"elu", false},
+    {"celu", false},       {"selu", false},       {"hardswish", false},   {"logsigmoid", false}, {"log_sigmoid", false},
+    {"hardtanh", false},   {"relu6", false},      {"leaky_relu", false},  {"hardsigmoid", false}, {"hardshrink", false},
+    {"softshrink", false}, {"threshold", false},  {"softsign", false},    {"tanhshrink", false}, {"relu", true},
+    {"tanh", true},        {"sigmoid", true},
+};
+
 bool op_is_pointwise(const char *op, bool *saves_result) {
-  static const char *const of_input[] = {"gelu",       "silu",      "mish",       "softplus",    "elu",
-                                         "celu",       "selu",      "hardswish",  "logsigmoid",  "log_sigmoid",
-                                         "hardtanh",   "relu6",     "leaky_relu", "hardsigmoid", "hardshrink",
-                                         "softshrink", "threshold", "softsign",   "tanhshrink"};
-  static const char *const of_result[] = {"relu", "tanh", "sigmoid"};
-  bool result = words_have(WORDS(of_result), op, strlen(op));
-  if (saves_result) {
-    *saves_result = result;
+  for (size_t i = 0; i < sizeof pointwise / sizeof *pointwise; i++) {
+    if (strcmp(op, pointwise[i].name) == 0) {
+      if (saves_result) {
+        *saves_result = pointwise[i].saves_result;
+      }
+      return true;
+    }
   }
-  return result || words_have(WORDS(of_input), op, strlen(op));
+  if (saves_result) {
+    *saves_result = false;
+  }
+  return false;
+}
+
+const char *op_pointwise_name(size_t index) {
+  return index < sizeof pointwise / sizeof *pointwise ? pointwise[index].name : NULL;
 }

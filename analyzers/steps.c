@@ -41,9 +41,18 @@ static int step_new(struct steps *steps, uint64_t event, uint64_t time_ns) {
   return 0;
 }
 
+/* Of steps that save the same, as those of a loop do, the one that peaked highest stands for all: the run's peak is its
+ * own if it is any one's of them. */
+static bool is_better(const struct steps *steps, const struct step *step, const struct saved_maximum *maximum) {
+  if (steps->best < 0 || maximum->bytes != steps->best_maximum.bytes) {
+    return steps->best < 0 || maximum->bytes > steps->best_maximum.bytes;
+  }
+  return step->facts.peak_bytes > steps->items[steps->best].facts.peak_bytes;
+}
+
 static void keep_best(struct steps *steps, struct saved_maximum *maximum) {
   const struct step *step = step_last(steps);
-  if (!step->facts.complete || (steps->best >= 0 && maximum->bytes <= steps->best_maximum.bytes)) {
+  if (!step->facts.complete || !is_better(steps, step, maximum)) {
     free(maximum->rows);
     return;
   }

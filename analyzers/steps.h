@@ -33,7 +33,7 @@ struct steps {
   struct step_mark first_leaf; /* its first leaf: tells of a forward pass that keeps nothing (all of it checkpointed) */
   uint64_t deadline_ns;        /* the open step's end unless another begins before; once its backward has ended */
   uint64_t deadline_event;     /* the first event after it, 0: not reached */
-  int best;                    /* the complete step with most saved bytes, -1: none */
+  int best;                    /* the complete step with most saved bytes, of equal ones the highest, -1: none */
   struct saved_maximum best_maximum;
 };
 

@@ -9,6 +9,13 @@
 #define STORE_APPLICATION_ID 0x41435453 /* "ACTS", SQLite's application_id */
 #define STORE_SCHEMA_VERSION 1          /* SQLite's user_version; a reader refuses any other */
 
+/* Is it a regular file that begins as SQLite's do? False if it is missing or cannot be read. */
+bool store_is_database(const char *path);
+
+/* May a store be written there? ERROR_USAGE if what is there is neither a database nor an empty file, and would be
+ * lost. To be asked before the work; store_write asks again. */
+int store_check(const char *path, struct error *err);
+
 /* Writes the store as one transaction into a new file beside path and renames it into place, so that path is whole or
  * as it was. Facts read from a store have no history: their store has the listed blocks only. */
 int store_write(const char *path, const struct facts *facts, struct error *err);

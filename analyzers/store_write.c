@@ -398,15 +398,31 @@ static int replace(const char *path, const struct facts *facts, struct error *er
   return rc;
 }
 
-/* A device or a pipe is not to be replaced by a file; of a symbolic link, what it points to is. */
-int store_write(const char *path, const struct facts *facts, struct error *err) {
+/* A device or a pipe is not to be replaced by a file, nor anything of the user's that is no database. */
+int store_check(const char *path, struct error *err) {
   struct stat existing;
-  if (stat(path, &existing) == 0 && !S_ISREG(existing.st_mode)) {
+  if (stat(path, &existing) != 0) {
+    return 0;
+  }
+  if (!S_ISREG(existing.st_mode)) {
     return error_set(err, ERROR_USAGE, "%s: is no regular file, and a store is a database file; name another with -o",
                      path);
   }
+  if (existing.st_size > 0 && !store_is_database(path)) {
+    return error_set(err, ERROR_USAGE, "%s: this file is no store and would be lost; name another with -o, or remove it",
+                     path);
+  }
+  return 0;
+}
+
+/* Of a symbolic link, what it points to is replaced. */
+int store_write(const char *path, const struct facts *facts, struct error *err) {
+  int rc = store_check(path, err);
+  if (rc != 0) {
+    return rc;
+  }
   char *real = realpath(path, NULL);
-  int rc = replace(real ? real : path, facts, err);
+  rc = replace(real ? real : path, facts, err);
   free(real);
   return rc;
 }

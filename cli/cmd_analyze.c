@@ -56,10 +56,12 @@ static const struct argp argp = {
 static void tell(const char *store) {
   struct stat status;
   char size[FORMAT_SIZE];
-  if (stat(store, &status) == 0) {
-    fprintf(stderr, "actscope: wrote %s (%s); read it with `actscope report %s' or sqlite3\n", store,
-            format_bytes(size, (uint64_t)status.st_size), store);
+  char *argument = format_path(store);
+  if (argument && stat(store, &status) == 0) {
+    command_note("wrote %s (%s); read it with sqlite3, or: actscope report %s", store,
+                 format_bytes(size, (uint64_t)status.st_size), argument);
   }
+  free(argument);
 }
 
 static int analyze(const char *run, const char *store, struct error *err) {
@@ -67,6 +69,7 @@ static int analyze(const char *run, const char *store, struct error *err) {
   struct progress progress;
   struct analyze_options analyze_options = {.progress = progress_update, .context = &progress};
   int code = output_check(store, run, err);
+  code = code == 0 ? store_check(store, err) : code;
   if (code == 0) {
     progress_begin(&progress, "reading the trace");
     code = analyze_trace(run, &facts, &analyze_options, err);

@@ -3,10 +3,12 @@
 #include "cli/load.h"
 #include "cli/output.h"
 
+#include "analyzers/op_name.h"
 #include "analyzers/projection.h"
 #include "reports/project.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +54,16 @@ static void lower(char *text) {
   }
 }
 
+static void refuse_function(const char *name, struct argp_state *state) {
+  char known[512] = "";
+  size_t used = 0;
+  const char *function;
+  for (size_t i = 0; used < sizeof known && (function = op_pointwise_name(i)); i++) {
+    used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", function);
+  }
+  argp_error(state, "--functions: '%s' is no pointwise function that is known; known are: %s", name, known);
+}
+
 static void parse_functions(struct arguments *arguments, const char *text, struct argp_state *state) {
   char *rest = strdup(text);
   free(arguments->functions_copy);
@@ -67,6 +79,10 @@ static void parse_functions(struct arguments *arguments, const char *text, struc
     const char *name = strsep(&rest, ",");
     if (!*name || arguments->functions_count == FUNCTIONS_MAX) {
       argp_error(state, "--functions: '%s' is not a list of names such as gelu,silu", text);
+      return;
+    }
+    if (!op_is_pointwise(name, NULL)) {
+      refuse_function(name, state);
       return;
     }
     arguments->functions[arguments->functions_count++] = name;

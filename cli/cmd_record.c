@@ -166,7 +166,7 @@ static void tell_unseen(const struct trace_reader *reader) {
   for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
     const char *who = trace_reader_meta(reader, notes[i].key);
     if (*who) {
-      fprintf(stderr, "actscope: note: %s %s\n", who, notes[i].text);
+      command_note("note: %s %s", who, notes[i].text);
     }
   }
 }
@@ -176,15 +176,15 @@ static void tell_trace(const struct launch_trace *trace) {
   struct error err;
   char size[FORMAT_SIZE];
   if (trace_reader_open(&reader, trace->path, &err) < 0) {
-    fprintf(stderr, "actscope: %s\n", err.message);
+    command_note("%s", err.message);
     return;
   }
   const struct trace_info *info = trace_reader_info(reader);
   char time[FORMAT_SIZE];
-  fprintf(stderr, "actscope: recorded %s of pid %d in %s (%s%s%s)\n", format_duration(time, info->end_ns), info->pid,
+  command_note("recorded %s of pid %d in %s (%s%s%s)", format_duration(time, info->end_ns), info->pid,
           trace->path, format_bytes(size, info->file_bytes), *info->framework ? ", " : "", info->framework);
   if (info->stop_reason) {
-    fprintf(stderr, "actscope: %s: recording stopped early: %s\n", trace->path, stop_text(info->stop_reason));
+    command_note("%s: recording stopped early: %s", trace->path, stop_text(info->stop_reason));
   }
   tell_unseen(reader);
   trace_reader_close(reader);
@@ -192,12 +192,12 @@ static void tell_trace(const struct launch_trace *trace) {
 
 static void tell_others(const struct launch_result *result) {
   if (result->count > 1) {
-    fprintf(stderr, "actscope: %zu other process%s recorded: %s%s\n", result->count - 1, result->count > 2 ? "es" : "",
+    command_note("%zu other process%s recorded: %s%s", result->count - 1, result->count > 2 ? "es" : "",
             result->traces[1].path, result->count > 2 ? " ..." : "");
   }
   for (size_t i = 0; i < result->count; i++) {
     if (result->traces[i].running) {
-      fprintf(stderr, "actscope: pid %d still runs; its trace %s can be read already\n", result->traces[i].pid,
+      command_note("pid %d still runs; its trace %s can be read already", result->traces[i].pid,
               result->traces[i].path);
     }
   }
@@ -205,16 +205,15 @@ static void tell_others(const struct launch_result *result) {
 
 static void tell(const struct launch_options *launch, const struct launch_result *result) {
   if (result->count == 0) {
-    fprintf(
-        stderr,
-        "actscope: %s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, or is "
+    command_note(
+        "%s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, or is "
         "%s not writable by it?)\n",
         launch->argv[0], launch->output);
     return;
   }
   tell_trace(&result->traces[0]);
   tell_others(result);
-  fprintf(stderr, "actscope: see what it holds: actscope report %s\n", result->traces[0].path);
+  command_note("see what it holds: actscope report %s", result->traces[0].path);
 }
 
 static void default_output(char *path, size_t size, const char *command) {

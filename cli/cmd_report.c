@@ -13,7 +13,7 @@ enum { TOP_DEFAULT = 10, KEY_TOP = 0x100 };
 
 struct arguments {
   const char *run;
-  const struct report_backend *backend; /* NULL: text, or JSON with --json */
+  const struct report_backend *backend; /* of --format, NULL: text; output.json set after it overrides */
   struct report_options report;
   struct output output;
 };
@@ -52,6 +52,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     return 0;
   case 'f':
     arguments->backend = parse_format(text, state);
+    arguments->output.json = false; /* of --format and --json the last one counts */
     return 0;
   case KEY_TOP:
     arguments->report.top = parse_top(text, state);
@@ -88,7 +89,7 @@ static int emit(const struct arguments *arguments, const struct facts *facts, st
   if (code < 0) {
     return code;
   }
-  if (!backend) {
+  if (arguments->output.json || !backend) {
     backend = report_backend_find(arguments->output.json ? "json" : "text");
   }
   backend->emit(&sink, facts, &arguments->report);

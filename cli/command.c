@@ -2,14 +2,30 @@
 #include "cli/command.h"
 
 #include "common/error.h"
+#include "reports/format.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* File names come from anywhere: control characters in a message would reach the terminal. */
 static void print_clean(const char *message) {
-  for (const char *c = message; *c; c++) {
-    putc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, stderr);
+  char *clean = format_clean(message, true);
+  fputs(clean ? clean : "out of memory", stderr);
+  free(clean);
+}
+
+void command_note(const char *format, ...) {
+  char *message = NULL;
+  va_list args;
+  va_start(args, format);
+  int length = vasprintf(&message, format, args);
+  va_end(args);
+  fputs("actscope: ", stderr);
+  print_clean(length < 0 ? "out of memory" : message);
+  putc('\n', stderr);
+  if (length >= 0) {
+    free(message);
   }
 }
 

@@ -19,7 +19,10 @@ enum exit_status { EXIT_DONE = 0, EXIT_SHORT = 1, EXIT_USAGE = 2, EXIT_INPUT = 3
 struct error;
 int command_fail(int code, const struct error *err);
 
-/* The same with exit status 2, for wrong usage, and a hint which --help to read; name: the command's. */
+/* Prints "actscope: ..." to stderr as a line of its own. */
+void command_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* command_fail with exit status 2, for wrong usage, and a hint which --help to read; name: the command's. */
 int command_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

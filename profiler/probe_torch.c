@@ -55,38 +55,62 @@ static bool read_tensor(const void *tensor, struct probe_tensor *out) {
          probe_layout_read(&probe_layout, impl, out) && out->bytes + 64 >= recorder_min_size;
 }
 
-static void note_save(const void *saved, const void *frame) {
-  struct probe_tensor tensor;
-  __atomic_fetch_add(&probe_saves_seen, 1, __ATOMIC_RELAXED);
-  if (!wanted() || !read_tensor(saved, &tensor)) {
-    return;
-  }
+static void record_save(uint64_t handle, const struct probe_tensor *tensor, const void *frame) {
   struct trace_save save = {
-      .tensor = (uintptr_t)impl_of(saved),
-      .data = tensor.data,
-      .bytes = tensor.bytes,
-      .elements = tensor.elements,
-      .dtype = tensor.dtype,
+      .tensor = handle,
+      .data = tensor->data,
+      .bytes = tensor->bytes,
+      .elements = tensor->elements,
+      .dtype = tensor->dtype,
       .source = TRACE_SOURCE_PROBE,
   };
   recorder_save(&save, frame);
 }
 
-#define SAVED_VARIABLE_CONSTRUCTOR(name)                                                                               \
+/* `tensor`: what the node asked to have saved, NULL for no tensor. Under hooks of the program's own (torch.utils.checkpoint,
+ * save_on_cpu) the SavedVariable holds nothing, and what the hooks do with the tensor is theirs: then it counts as saved,
+ * without a handle by which it could be released, as long as its block lives. */
+static void note_save(const void *saved, const void *tensor, const void *frame) {
+  struct probe_tensor read;
+  __atomic_fetch_add(&probe_saves_seen, 1, __ATOMIC_RELAXED);
+  if (!wanted()) {
+    return;
+  }
+  if (read_tensor(saved, &read)) {
+    record_save((uintptr_t)impl_of(saved), &read, frame);
+  } else if (tensor && impl_of(tensor) != impl_of(saved) && read_tensor(tensor, &read)) {
+    record_save(0, &read, frame);
+  }
+}
+
+/* std::optional and c10::optional: the value, then whether there is one. */
+static const void *optional_tensor(const void *optional) {
+  const struct {
+    const void *tensor;
+    bool engaged;
+  } *layout = optional;
+  return layout->engaged ? &layout->tensor : NULL;
+}
+
+static const void *plain_tensor(const void *tensor) {
+  return tensor;
+}
+
+#define SAVED_VARIABLE_CONSTRUCTOR(name, tensor_of)                                                                    \
   EXPORT void name(void *saved, const void *tensor, bool is_output, bool is_inplace);                                  \
   EXPORT void name(void *saved, const void *tensor, bool is_output, bool is_inplace) {                                 \
     static void *real;                                                                                                 \
     REAL(void (*)(void *, const void *, bool, bool), &real, #name)(saved, tensor, is_output, is_inplace);              \
-    note_save(saved, FRAME);                                                                                           \
+    note_save(saved, tensor_of(tensor), FRAME);                                                                        \
   }
 
 /* SavedVariable(const at::Tensor &, bool, bool) and the same for an optional tensor, complete and base constructors. */
-SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC1ERKN2at6TensorEbb)
-SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC2ERKN2at6TensorEbb)
-SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC1ERKN3c108optionalIN2at6TensorEEEbb)
-SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC2ERKN3c108optionalIN2at6TensorEEEbb)
-SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC1ERKSt8optionalIN2at6TensorEEbb)
-SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC2ERKSt8optionalIN2at6TensorEEbb)
+SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC1ERKN2at6TensorEbb, plain_tensor)
+SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC2ERKN2at6TensorEbb, plain_tensor)
+SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC1ERKN3c108optionalIN2at6TensorEEEbb, optional_tensor)
+SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC2ERKN3c108optionalIN2at6TensorEEEbb, optional_tensor)
+SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC1ERKSt8optionalIN2at6TensorEEbb, optional_tensor)
+SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC2ERKSt8optionalIN2at6TensorEEbb, optional_tensor)
 
 /* SavedVariable::reset_data(). The block that falls with it is freed inside: its free event is marked so. */
 EXPORT void _ZN5torch8autograd13SavedVariable10reset_dataEv(void *saved);

@@ -297,3 +297,12 @@ char *format_command(int argc, const char *const *argv) {
   }
   return text;
 }
+
+char *format_path(const char *path) {
+  char *plain = NULL, *text = NULL;
+  if (asprintf(&plain, "%s%s", *path == '-' ? "./" : "", path) >= 0) {
+    text = format_command(1, (const char *const *)&plain);
+    free(plain);
+  }
+  return text;
+}

@@ -28,5 +28,8 @@ char *format_clean(const char *text, bool printable);
 char *format_fit(const char *text, int columns, bool unicode);
 /* A command line as one would type it: quoted where a shell would need it. To be freed; NULL when out of memory. */
 char *format_command(int argc, const char *const *argv);
+/* A file's name as an argument to copy: quoted likewise, and "./" before one that would be read as an option. What goes to
+ * a terminal has to be cleaned besides. To be freed; NULL when out of memory. */
+char *format_path(const char *path);
 
 #endif

@@ -2,6 +2,7 @@
 #include "reports/info.h"
 
 #include "analyzers/analyze.h"
+#include "analyzers/store.h"
 #include "reports/format.h"
 #include "trace/trace_reader.h"
 
@@ -155,21 +156,10 @@ static int read_store(struct info *info, const char *path, struct error *err) {
 
 /* ---- either -------------------------------------------------------------------------------------------------- */
 
-static bool is_store(const char *path) {
-  static const char magic[16] = "SQLite format 3";
-  char bytes[sizeof magic] = "";
-  FILE *file = fopen(path, "re");
-  bool store = file && fread(bytes, sizeof bytes, 1, file) == 1 && memcmp(bytes, magic, sizeof magic) == 0;
-  if (file) {
-    fclose(file);
-  }
-  return store;
-}
-
 int info_read(struct info *info, const char *path, struct error *err) {
   int code;
   *info = (struct info){.path = strdup(path)};
-  code = is_store(path) ? read_store(info, path, err) : read_trace(info, path, err);
+  code = store_is_database(path) ? read_store(info, path, err) : read_trace(info, path, err);
   if (code == 0 && (!info->path || !info->command || !info->framework || !info->damage)) {
     code = error_set(err, ERROR_MEMORY, "out of memory");
   }

@@ -99,7 +99,7 @@ static void show_tables(struct sink *sink, const struct info *info) {
 }
 
 static void show_next(struct sink *sink, const struct info *info) {
-  char *path = format_command(1, (const char *const *)&info->path), *text = NULL;
+  char *path = format_path(info->path), *text = NULL;
   if (path && asprintf(&text, "actscope report %s", path) >= 0) {
     sink_print(sink, "\n");
     paragraph_print(sink, STYLE_DIM, 8, "  next: ", text);

@@ -121,11 +121,25 @@ static void note_completeness(struct notes *notes, const struct facts_run *run) 
   }
 }
 
+static bool saw_backward(const struct facts *facts) {
+  for (size_t i = 0; i < facts->steps_count; i++) {
+    if (facts->steps[i].complete || facts->steps[i].backward_ns < facts->steps[i].end_ns) {
+      return true;
+    }
+  }
+  return facts->peak.phase == PHASE_BACKWARD;
+}
+
 static void note_evidence(struct notes *notes, const struct facts *facts) {
   if (report_text_has_evidence(facts)) {
     return;
   }
-  if (facts->run.framework && facts->run.framework[0]) {
+  if (saw_backward(facts)) {
+    note(notes, STYLE_WARN,
+         "Backward passes were seen, but no op saving anything, so what is kept for backward and the projections are "
+         "not known. What the program keeps is packed by hooks of its own (torch.utils.checkpoint, "
+         "saved_tensors_hooks), or lies in small blocks (record with --min-size 0).");
+  } else if (facts->run.framework && facts->run.framework[0]) {
     note(notes, STYLE_WARN,
          "No op saved anything that was seen, so what is kept for backward and the projections are "
          "not known. Was the program trained (backward called), on the CPU, and recorded without --no-probe?");

@@ -68,9 +68,16 @@ static void describe_end(struct trace_description *d) {
   if (d->info.flags & (TRACE_FLAG_ENDED | TRACE_FLAG_EXEC)) {
     return;
   }
-  bool killed = d->info.exit_status < 0 || d->info.exit_status > 128;
   const char *rest = d->damage[0] ? "" : "; everything it recorded until then is here";
-  add_damage(d, "the process %s before it could end the trace%s", killed ? "was killed" : "ended", rest);
+  int status = d->info.exit_status;
+  if (status > 128) { /* as a shell gives it: a signal's number + 128 */
+    const char *signal = sigabbrev_np(status - 128);
+    add_damage(d, "the process was killed by signal %d%s%s%s before it could end the trace%s", status - 128,
+               signal ? " (SIG" : "", signal ? signal : "", signal ? ")" : "", rest);
+  } else if (d->info.stop_reason == TRACE_STOP_NONE) { /* a recording that stopped could not have noted the end */
+    add_damage(d, "the process %s or went on as a program that is not recorded (exec with a cleared environment, a "
+               "static program) before it could end the trace%s", status < 0 ? "was killed" : "ended", rest);
+  }
 }
 
 static void describe_damage(struct trace_description *d, const struct trace_file *file) {
