@@ -370,10 +370,10 @@ static const struct {
   const char *name;
   bool saves_result;
 } pointwise[] = {
-    {"gelu", false},       {"silu", false},       {"mish", false},        {"softplus", false},  {"elu", false},
-    {"celu", false},       {"selu", false},       {"hardswish", false},   {"logsigmoid", false}, {"log_sigmoid", false},
-    {"hardtanh", false},   {"relu6", false},      {"leaky_relu", false},  {"hardsigmoid", false}, {"hardshrink", false},
-    {"softshrink", false}, {"threshold", false},  {"softsign", false},    {"tanhshrink", false}, {"relu", true},
+    {"gelu", false},       {"silu", false},      {"mish", false},       {"softplus", false},    {"elu", false},
+    {"celu", false},       {"selu", false},      {"hardswish", false},  {"logsigmoid", false},  {"log_sigmoid", false},
+    {"hardtanh", false},   {"relu6", false},     {"leaky_relu", false}, {"hardsigmoid", false}, {"hardshrink", false},
+    {"softshrink", false}, {"threshold", false}, {"softsign", false},   {"tanhshrink", false},  {"relu", true},
     {"tanh", true},        {"sigmoid", true},
 };
 

@@ -6,6 +6,8 @@
 #include "analyzers/facts.h"
 #include "common/error.h"
 
+#include <stdbool.h>
+
 #define STORE_APPLICATION_ID 0x41435453 /* "ACTS", SQLite's application_id */
 #define STORE_SCHEMA_VERSION 1          /* SQLite's user_version; a reader refuses any other */
 

@@ -409,8 +409,8 @@ int store_check(const char *path, struct error *err) {
                      path);
   }
   if (existing.st_size > 0 && !store_is_database(path)) {
-    return error_set(err, ERROR_USAGE, "%s: this file is no store and would be lost; name another with -o, or remove it",
-                     path);
+    return error_set(err, ERROR_USAGE,
+                     "%s: this file is no store and would be lost; name another with -o, or remove it", path);
   }
   return 0;
 }

@@ -181,8 +181,8 @@ static void tell_trace(const struct launch_trace *trace) {
   }
   const struct trace_info *info = trace_reader_info(reader);
   char time[FORMAT_SIZE];
-  command_note("recorded %s of pid %d in %s (%s%s%s)", format_duration(time, info->end_ns), info->pid,
-          trace->path, format_bytes(size, info->file_bytes), *info->framework ? ", " : "", info->framework);
+  command_note("recorded %s of pid %d in %s (%s%s%s)", format_duration(time, info->end_ns), info->pid, trace->path,
+               format_bytes(size, info->file_bytes), *info->framework ? ", " : "", info->framework);
   if (info->stop_reason) {
     command_note("%s: recording stopped early: %s", trace->path, stop_text(info->stop_reason));
   }
@@ -193,27 +193,30 @@ static void tell_trace(const struct launch_trace *trace) {
 static void tell_others(const struct launch_result *result) {
   if (result->count > 1) {
     command_note("%zu other process%s recorded: %s%s", result->count - 1, result->count > 2 ? "es" : "",
-            result->traces[1].path, result->count > 2 ? " ..." : "");
+                 result->traces[1].path, result->count > 2 ? " ..." : "");
   }
   for (size_t i = 0; i < result->count; i++) {
     if (result->traces[i].running) {
       command_note("pid %d still runs; its trace %s can be read already", result->traces[i].pid,
-              result->traces[i].path);
+                   result->traces[i].path);
     }
   }
 }
 
 static void tell(const struct launch_options *launch, const struct launch_result *result) {
   if (result->count == 0) {
-    command_note(
-        "%s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, or is "
-        "%s not writable by it?)\n",
-        launch->argv[0], launch->output);
+    command_note("%s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, or is "
+                 "%s not writable by it?)",
+                 launch->argv[0], launch->output);
     return;
   }
   tell_trace(&result->traces[0]);
   tell_others(result);
-  command_note("see what it holds: actscope report %s", result->traces[0].path);
+  char *path = format_path(result->traces[0].path);
+  if (path) {
+    command_note("see what it holds: actscope report %s", path);
+  }
+  free(path);
 }
 
 static void default_output(char *path, size_t size, const char *command) {

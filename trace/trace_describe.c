@@ -75,8 +75,10 @@ static void describe_end(struct trace_description *d) {
     add_damage(d, "the process was killed by signal %d%s%s%s before it could end the trace%s", status - 128,
                signal ? " (SIG" : "", signal ? signal : "", signal ? ")" : "", rest);
   } else if (d->info.stop_reason == TRACE_STOP_NONE) { /* a recording that stopped could not have noted the end */
-    add_damage(d, "the process %s or went on as a program that is not recorded (exec with a cleared environment, a "
-               "static program) before it could end the trace%s", status < 0 ? "was killed" : "ended", rest);
+    add_damage(d,
+               "the process %s or went on as a program that is not recorded (exec with a cleared environment, a "
+               "static program) before it could end the trace%s",
+               status < 0 ? "was killed" : "ended", rest);
   }
 }
 

@@ -40,7 +40,8 @@ static bool is_trace(int folder, const char *name, struct timespec *written) {
     return false;
   }
   bool trace = fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
-               read(file, magic, sizeof magic) == (ssize_t)sizeof magic && memcmp(magic, TRACE_MAGIC, sizeof magic) == 0;
+               read(file, magic, sizeof magic) == (ssize_t)sizeof magic &&
+               memcmp(magic, TRACE_MAGIC, sizeof magic) == 0;
   close(file);
   *written = trace ? status.st_mtim : (struct timespec){0};
   return trace;

@@ -243,6 +243,24 @@ Test(analyze, parameters_of_later_steps_are_known_as_such) {
   run_fini(&net.run);
 }
 
+Test(analyze, of_steps_that_save_the_same_the_one_of_the_peak_is_shown) {
+  struct network net = {0};
+  network_init(&net);
+  for (int i = 0; i < 3; i++) {
+    run_small(&net.run, i == 1 ? 4096 : 0, i == 2 ? 4096 : 0); /* in the second step there is more beside it */
+    network_forward(&net);
+    network_backward(&net);
+  }
+  struct facts facts = run_facts(&net.run);
+  cr_assert(facts.steps[0].saved_bytes == facts.steps[1].saved_bytes &&
+            facts.steps[1].saved_bytes == facts.steps[2].saved_bytes);
+  cr_assert_eq(facts.peak.step, 1);
+  cr_assert_eq(facts.saved_step, 1);
+  cr_assert_eq(facts.saved_count, 3);
+  facts_fini(&facts);
+  run_fini(&net.run);
+}
+
 /* Two steps of: x = batch; y = op(w, x), where both collect gradients, as the marks of leaves tell. */
 static struct facts leaves(struct run_builder *run, bool named, bool same_batch) {
   uint32_t outside = run_stack_outside(run, 1), save = run_stack_in_op(run, RUN_ADDMM, 2, false);

@@ -205,6 +205,11 @@ Test(op_name, pointwise) {
   cr_assert_not(op_is_pointwise("mul", NULL));
   cr_assert_not(op_is_pointwise("gel", NULL));
   cr_assert_not(op_is_pointwise("", NULL));
+  size_t count = 0;
+  while (op_pointwise_name(count)) {
+    cr_assert(op_is_pointwise(op_pointwise_name(count++), NULL));
+  }
+  cr_assert_gt(count, 20);
 }
 
 /* ---- stacks and vtables of this program, with PyTorch's names ---- */

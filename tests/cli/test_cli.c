@@ -122,6 +122,9 @@ Test(cli, statuses_and_messages) {
       {"$A project --bits 1,,2 run.act", 2, NULL, "--bits: '1,,2'"},
       {"$A project --bits '' run.act", 2, NULL, "--bits: ''"},
       {"$A project --functions gelu, run.act", 2, NULL, "--functions: 'gelu,'"},
+      {"$A project --functions gelu,nosuch run.act", 2, NULL, "'nosuch' is no pointwise function"},
+      {"$A project --functions GeluBackward0 run.act", 2, NULL, "known are: gelu, silu"},
+      {"$A project --functions gelu_ run.act", 2, NULL, "tanh, sigmoid"},
       {"$A export run.act", 2, NULL, "no --format given"},
       {"$A export --format svg run.act", 2, NULL, "unknown format 'svg'"},
       {"$A record", 2, NULL, "no command given"},
@@ -129,6 +132,9 @@ Test(cli, statuses_and_messages) {
       {"$A info --json run.act", 0, "\"actscope.info/1\"", NULL},
       {"$A report run.act", 0, "peaked at 2.0 MiB", NULL},
       {"$A report --format=json run.act", 0, "\"actscope.report/1\"", NULL},
+      {"$A report --format=text --json run.act", 0, "\"actscope.report/1\"", NULL},
+      {"$A report --json --format=text run.act", 0, "The heap peaked", NULL},
+      {"$A report --json -f text --format=json run.act", 0, "\"actscope.report/1\"", NULL},
       {"$A project run.act", 0, "Nothing to replace", NULL},
       {"$A project --json --bits 8 --functions GELU run.act", 0, "\"functions\": \"GELU\"", NULL},
       {"$A export --format collapsed run.act", 0, " 2097152\n", NULL},
@@ -183,6 +189,29 @@ Test(cli, the_run_is_never_overwritten) {
   cr_expect_eq(shell("$A analyze run.act -o ./run.act"), 2);
   cr_expect_eq(shell("ln -s run.act link && $A export --format collapsed run.act -o link"), 2);
   cr_expect_eq(size_of("run.act"), before);
+}
+
+Test(cli, a_store_replaces_nothing_but_a_store) {
+  file_write("train.py", "import torch\n", 13);
+  file_write("empty", "", 0);
+  cr_expect_eq(shell("$A analyze run.act -o train.py"), 2);
+  cr_expect(holds("err", "train.py: this file is no store and would be lost; name another with -o"));
+  cr_expect(holds("train.py", "import torch"));
+  cr_expect_eq(shell("ln -s train.py link && $A analyze run.act -o link"), 2);
+  cr_expect(holds("train.py", "import torch"));
+  cr_expect_eq(shell("$A analyze run.act -o empty && $A info empty"), 0);
+  cr_expect_eq(shell("$A analyze run.act -o empty && $A info empty"), 0);
+}
+
+Test(cli, commands_to_copy_are_quoted) {
+  cr_expect_eq(shell("mv run.act \"a b'c\" && $A analyze \"a b'c\""), 0);
+  cr_expect(holds("err", "actscope report 'a b'\\''c.sqlite'\n"));
+  cr_expect_eq(shell("cp \"a b'c\" ./-dash && $A analyze -o ./-dash.sqlite ./-dash && $A info -- -dash"), 0);
+  cr_expect(holds("out", "next: actscope report ./-dash\n"));
+  cr_expect_eq(shell("cp -- -dash \"$(printf 'x\\033[31m\\377')\" && $A analyze \"$(printf 'x\\033[31m\\377')\""), 0);
+  cr_expect_not(holds("err", "\033"));
+  cr_expect_not(holds("err", "\377"));
+  cr_expect(holds("err", "report 'x\xef\xbf\xbd[31m\xef\xbf\xbd.sqlite'\n"));
 }
 
 Test(cli, a_store_gives_the_same_report) {
@@ -258,6 +287,29 @@ Test(cli, what_is_no_run_is_refused) {
       cr_expect_neq(access("store", F_OK), 0, "a store was left behind");
     }
   }
+}
+
+/* RUN.<pid> is what a recording leaves that could not end. */
+Test(cli, an_unfinished_recording_is_pointed_out) {
+  cr_assert_eq(shell("mkdir in && cp run.act in/lost.17 && cp run.act in/lost.18-2 && cp run.act in/lost.19x &&"
+                     " touch -d @1000 in/lost.17 && touch -d @2000 in/lost.18-2"),
+               0);
+  file_write("in/lost.20", "a log, no trace", 15);
+  for (size_t r = 0; r < COUNT(readers); r++) {
+    cr_expect_eq(shell("$A %s in/lost", readers[r]), 3);
+    cr_expect(holds("err", "in/lost: there is no such file, but in/lost.18-2 is there: a recording that was not "
+                           "finished; read that"),
+              "%s", readers[r]);
+  }
+  cr_expect_eq(shell("cd in && touch -d @3000 lost.17 && $A info lost"), 3);
+  cr_expect(holds("err", "but lost.17 is there"));
+  cr_expect_eq(shell("rm -r in"), 0);
+}
+
+Test(cli, a_pipe_is_refused_at_once) {
+  cr_expect_eq(shell("mkfifo pipe && timeout 20 $A info pipe"), 3);
+  cr_expect_eq(shell("timeout 20 $A report pipe"), 3);
+  cr_expect(holds("err", "pipe: not a regular file"));
 }
 
 /* Flipped bits and cut ends: 0 or 3, never a crash, and never 3 without a word. The seed is fixed. */

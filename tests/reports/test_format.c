@@ -174,3 +174,13 @@ Test(format, command_is_quoted_where_a_shell_needs_it) {
   cr_expect_str_eq(text, "python3 -c 'print('\\''x y'\\'')' '' a=b");
   free(text);
 }
+
+Test(format, path) {
+  static const char *const cases[][2] = {
+      {"run.act", "run.act"}, {"-run", "./-run"}, {"- x", "'./- x'"}, {"a/-b", "a/-b"}, {"", "''"}};
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    char *text = format_path(cases[i][0]);
+    cr_expect_str_eq(text, cases[i][1]);
+    free(text);
+  }
+}

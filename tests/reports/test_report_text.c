@@ -77,6 +77,18 @@ Test(report_text, nothing_at_all) {
   cr_expect_not_null(strstr(sink.memory, "peaked at 0 B"));
 }
 
+/* No blame: the program was trained, its own hooks hide what it keeps. */
+Test(report_text, backward_passes_that_keep_nothing_seen) {
+  facts.steps = calloc(1, sizeof *facts.steps);
+  facts.steps_count = 1;
+  facts.steps[0] = (struct facts_step){.end_ns = 3, .backward_ns = 1, .backward_end_ns = 2, .complete = true};
+  emit(10);
+  cr_expect_not_null(strstr(sink.memory, "Backward passes were seen"));
+  cr_expect_not_null(strstr(sink.memory, "torch.utils.checkpoint"));
+  cr_expect_null(strstr(sink.memory, "Was the program trained"));
+  cr_expect_null(strstr(sink.memory, "launcher"));
+}
+
 Test(report_text, codes_on_top_are_told_as_more) {
   sample_facts_gpt(&facts);
   facts.projections[2].saving_bytes = -1024;

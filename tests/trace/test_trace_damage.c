@@ -103,8 +103,34 @@ Test(trace_damage, reads_all_that_a_killed_process_left) {
   cr_assert_eq(events.count, 17);
   cr_assert_not(events.complete);
   cr_assert_str_eq(events.damage,
-                   "the process was killed before it could end the trace; everything it recorded until then is here");
+                   "the process was killed or went on as a program that is not recorded (exec with a cleared "
+                   "environment, a static program) before it could end the trace; everything it recorded until then "
+                   "is here");
   trace_events_fini(&events);
+}
+
+static void expect_damage(uint32_t exit_status, uint32_t stop_reason, const char *damage) {
+  trace_store_u32(builder.bytes + TRACE_H_EXIT_STATUS, exit_status);
+  trace_store_u32(builder.bytes + TRACE_H_STOP_REASON, stop_reason);
+  trace_builder_save(&builder, path.text);
+  struct trace_events events = trace_events_read(path.text);
+  cr_expect_str_eq(events.damage, damage);
+  trace_events_fini(&events);
+}
+
+/* That it was killed is said only where it is known. */
+Test(trace_damage, tells_how_a_process_ended_that_did_not_end_its_trace) {
+  expect_damage(128 + 9, TRACE_STOP_NONE,
+                "the process was killed by signal 9 (SIGKILL) before it could end the trace; everything it recorded "
+                "until then is here");
+  expect_damage(255, TRACE_STOP_NONE,
+                "the process was killed by signal 127 before it could end the trace; everything it recorded until "
+                "then is here");
+  expect_damage(0, TRACE_STOP_NONE,
+                "the process ended or went on as a program that is not recorded (exec with a cleared environment, a "
+                "static program) before it could end the trace; everything it recorded until then is here");
+  expect_damage(0, TRACE_STOP_DISK_FULL, "recording stopped before the process ended: the disk was full");
+  expect_damage((uint32_t)-1, TRACE_STOP_DISK_FULL, "recording stopped before the process ended: the disk was full");
 }
 
 /* A chunk that was reserved and never begun: zeros between chunks, or behind the last. */
