@@ -103,7 +103,7 @@ static void note(struct notes *notes, enum style style, const char *text) {
 }
 
 static void note_completeness(struct notes *notes, const struct facts_run *run) {
-  char text[512], count[FORMAT_SIZE];
+  char text[640], count[FORMAT_SIZE];
   if (!run->complete) {
     snprintf(text, sizeof text, "The trace is incomplete: %s. Figures hold for what was recorded.",
              run->damage && run->damage[0] ? run->damage : "its end was not seen");
