@@ -109,6 +109,16 @@ bool probe_layout_learn(struct probe_layout *layout, const void *impl) {
   return false;
 }
 
+bool probe_layout_fits(const struct probe_layout *layout, const void *impl) {
+  uint64_t words[IMPL_WORDS], storage[STORAGE_WORDS];
+  uint64_t address = (uintptr_t)impl;
+  if (!layout->known || address % 8 || !probe_read_memory(address, words, layout->elements + 16u)) {
+    return false;
+  }
+  uint64_t at = words[layout->storage / 8];
+  return at == 0 || (at % 8 == 0 && probe_read_memory(at, storage, layout->bytes + 8u));
+}
+
 static uint64_t load(const void *object, size_t offset) {
   uint64_t word;
   memcpy(&word, (const uint8_t *)object + offset, sizeof word);

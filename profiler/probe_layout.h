@@ -40,6 +40,9 @@ void probe_layout_note_block(struct probe_layout *layout, const void *block, siz
 /* Tries to learn the layout from this TensorImpl; true if it is known now. Never faults, whatever impl points to. */
 bool probe_layout_learn(struct probe_layout *layout, const void *impl);
 
+/* May impl be read with this layout? For a pointer that is not known for certain to be one. Never faults. */
+bool probe_layout_fits(const struct probe_layout *layout, const void *impl);
+
 /* Reads a TensorImpl with a known layout. False: it has no storage, or an empty one. */
 bool probe_layout_read(const struct probe_layout *layout, const void *impl, struct probe_tensor *tensor);
 

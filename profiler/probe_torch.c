@@ -78,16 +78,26 @@ static void note_save(const void *saved, const void *tensor, const void *frame) 
   }
   if (read_tensor(saved, &read)) {
     record_save((uintptr_t)impl_of(saved), &read, frame);
-  } else if (tensor && impl_of(tensor) != impl_of(saved) && read_tensor(tensor, &read)) {
+  } else if (tensor && impl_of(tensor) != impl_of(saved) && probe_layout_fits(&probe_layout, impl_of(tensor)) &&
+             read_tensor(tensor, &read)) {
     record_save(0, &read, frame);
   }
 }
 
-/* std::optional and c10::optional: the value, then whether there is one. */
-static const void *optional_tensor(const void *optional) {
+/* libstdc++'s std::optional: the value, then whether there is one. */
+static const void *std_optional_tensor(const void *optional) {
   const struct {
     const void *tensor;
     bool engaged;
+  } *layout = optional;
+  return layout->engaged ? &layout->tensor : NULL;
+}
+
+/* c10::optional, of PyTorch before 2.4: the other way round. */
+static const void *c10_optional_tensor(const void *optional) {
+  const struct {
+    bool engaged;
+    const void *tensor;
   } *layout = optional;
   return layout->engaged ? &layout->tensor : NULL;
 }
@@ -107,10 +117,10 @@ static const void *plain_tensor(const void *tensor) {
 /* SavedVariable(const at::Tensor &, bool, bool) and the same for an optional tensor, complete and base constructors. */
 SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC1ERKN2at6TensorEbb, plain_tensor)
 SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC2ERKN2at6TensorEbb, plain_tensor)
-SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC1ERKN3c108optionalIN2at6TensorEEEbb, optional_tensor)
-SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC2ERKN3c108optionalIN2at6TensorEEEbb, optional_tensor)
-SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC1ERKSt8optionalIN2at6TensorEEbb, optional_tensor)
-SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC2ERKSt8optionalIN2at6TensorEEbb, optional_tensor)
+SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC1ERKN3c108optionalIN2at6TensorEEEbb, c10_optional_tensor)
+SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC2ERKN3c108optionalIN2at6TensorEEEbb, c10_optional_tensor)
+SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC1ERKSt8optionalIN2at6TensorEEbb, std_optional_tensor)
+SAVED_VARIABLE_CONSTRUCTOR(_ZN5torch8autograd13SavedVariableC2ERKSt8optionalIN2at6TensorEEbb, std_optional_tensor)
 
 /* SavedVariable::reset_data(). The block that falls with it is freed inside: its free event is marked so. */
 EXPORT void _ZN5torch8autograd13SavedVariable10reset_dataEv(void *saved);
