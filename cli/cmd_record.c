@@ -190,28 +190,49 @@ static void tell_trace(const struct launch_trace *trace) {
   trace_reader_close(reader);
 }
 
-static void tell_others(const struct launch_result *result) {
-  if (result->count > 1) {
-    command_note("%zu other process%s recorded: %s%s", result->count - 1, result->count > 2 ? "es" : "",
-                 result->traces[1].path, result->count > 2 ? " ..." : "");
+enum { NAMED_MOST = 8 }; /* where more processes were recorded, one of their names says little */
+
+/* A trace of the main one's process is of another image of it, and counts for none. */
+static void tell_count(const struct launch_options *launch, const struct launch_result *result) {
+  size_t others = 0;
+  const char *first = NULL;
+  for (size_t i = 1; i < result->count; i++) {
+    if (result->traces[i].pid != result->traces[0].pid) {
+      first = first ? first : result->traces[i].path;
+      others++;
+    }
   }
+  if (others > NAMED_MOST) {
+    command_note("%zu other processes recorded: %s.*", others, launch->output);
+  } else if (others) {
+    command_note("%zu other process%s recorded: %s%s", others, others > 1 ? "es" : "", first, others > 1 ? " ..." : "");
+  }
+}
+
+static void tell_others(const struct launch_options *launch, const struct launch_result *result) {
+  tell_count(launch, result);
   for (size_t i = 0; i < result->count; i++) {
     if (result->traces[i].running) {
       command_note("pid %d still runs; its trace %s can be read already", result->traces[i].pid,
                    result->traces[i].path);
     }
   }
+  char **kept = result->interrupted;
+  if (kept && *kept) {
+    command_note("note: %s%s kept, left by an earlier recording that did not end; report what you need, then remove it",
+                 *kept, kept[1] ? " ... are" : " is");
+  }
 }
 
 static void tell(const struct launch_options *launch, const struct launch_result *result) {
   if (result->count == 0) {
-    command_note("%s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, or is "
-                 "%s not writable by it?)",
+    command_note("%s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, is the "
+                 "disk full, or is %s not writable by it?)",
                  launch->argv[0], launch->output);
     return;
   }
   tell_trace(&result->traces[0]);
-  tell_others(result);
+  tell_others(launch, result);
   char *path = format_path(result->traces[0].path);
   if (path) {
     command_note("see what it holds: actscope report %s", path);
@@ -251,7 +272,8 @@ static int run(int argc, char **argv) {
     status = command_fail(code, &err);
     status = result.count ? result.status : status; /* it ran, and its traces are there if unpacked */
   }
-  if (code == 0 && (!arguments.quiet || result.count == 0)) {
+  bool ran = code == 0 || result.count;
+  if (ran && (!arguments.quiet || code || result.count == 0)) {
     tell(&arguments.launch, &result);
   }
   launch_result_fini(&result);

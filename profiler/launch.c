@@ -4,6 +4,8 @@
  * are passed on. What the launcher changes for itself (signals), the command does not inherit. */
 #include "profiler/launch.h"
 
+#include "profiler/launch_earlier.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -207,6 +209,17 @@ static int check_output(const char *output, char *path, size_t size, struct erro
                    output);
 }
 
+static int record(const struct launch_options *options, const char *path, const char *folder,
+                  struct launch_result *result, struct error *err) {
+  struct launch_lock lock;
+  int code = launch_lock_take(&lock, options->output, err);
+  code = code ? code : launch_clear_earlier(options->output, result, err);
+  code = code ? code : run_command(options, path, folder, options->output, result, err);
+  code = code < 0 ? code : launch_finish_traces(options, code, result, err);
+  launch_lock_drop(&lock);
+  return code;
+}
+
 int launch_run(const struct launch_options *options, struct launch_result *result, struct error *err) {
   *result = (struct launch_result){0};
   char trace[CONFIG_PATH_MAX];
@@ -218,9 +231,7 @@ int launch_run(const struct launch_options *options, struct launch_result *resul
   if (code == 0) {
     struct launch_options absolute = *options;
     absolute.output = trace;
-    launch_remove_stale(trace);
-    code = run_command(&absolute, path, folder, trace, result, err);
-    code = code < 0 ? code : launch_finish_traces(&absolute, code, result, err);
+    code = record(&absolute, path, folder, result, err);
   }
   free(path);
   return code;
@@ -231,5 +242,9 @@ void launch_result_fini(struct launch_result *result) {
     free(result->traces[i].path);
   }
   free(result->traces);
+  for (char **path = result->interrupted; path && *path; path++) {
+    free(*path);
+  }
+  free(result->interrupted);
   *result = (struct launch_result){0};
 }

@@ -32,10 +32,11 @@ struct launch_result {
   int status;                  /* the command's own, as a shell gives it: 128+n after signal n */
   struct launch_trace *traces; /* the main one (at options->output) first; none if nothing could be recorded */
   size_t count;
+  char **interrupted; /* paths of traces that earlier recordings to the same output could not finish; NULL at the end */
 };
 
 /* 0 when the command ran, whatever became of it (result->status); negative when it could not be run or recorded at all,
- * with nothing left behind. The caller ends result with launch_result_fini. */
+ * with nothing left behind, or, with traces in result, when it ran and not all of them could be finished. The caller ends result with launch_result_fini. */
 int launch_run(const struct launch_options *options, struct launch_result *result, struct error *err);
 void launch_result_fini(struct launch_result *result);
 
@@ -45,11 +46,9 @@ void launch_result_fini(struct launch_result *result);
  * setuid, scripts by their interpreter); *path is the caller's to free. */
 int launch_check_command(const char *command, char **path, struct error *err);
 
-/* Looks for the traces that a recording to `output` left, finishes them, names the main one `output`. */
+/* Looks for the traces that a recording to `output` left, finishes them, names the main one `output`. Those in
+ * result->interrupted are not touched; earlier images of a process that has gone on by exec are removed. */
 int launch_finish_traces(const struct launch_options *options, int root_pid, struct launch_result *result,
                          struct error *err);
-
-/* Removes traces that an earlier recording to the same output left, but for those that are still being written. */
-void launch_remove_stale(const char *output);
 
 #endif

@@ -201,6 +201,7 @@ bool run_file_create(struct run_file *file, const struct config *config) {
   }
   close_raw(fd);
   if (!file->header) {
+    syscall(SYS_unlinkat, AT_FDCWD, file->path, 0); /* without a header it is no trace */
     return false;
   }
   file->size = TRACE_HEADER_SIZE;

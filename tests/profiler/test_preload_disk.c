@@ -3,12 +3,24 @@
 #include "tests/support/files.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Files in a folder. */
+static size_t folder_count(const char *folder) {
+  size_t count = 0;
+  DIR *stream = opendir(folder);
+  for (struct dirent *entry; stream && (entry = readdir(stream));) {
+    count += entry->d_name[0] != '.';
+  }
+  closedir(stream);
+  return count;
+}
 
 static void expect_stopped(struct recorded *run, uint32_t reason) {
   cr_assert_geq(run->result.count, 1);
@@ -18,6 +30,18 @@ static void expect_stopped(struct recorded *run, uint32_t reason) {
   cr_expect_eq(replay.stop_reason, reason);
   cr_expect_eq(replay.double_allocs + replay.unknown_frees, 0);
   cr_expect(replay.allocs > 0 && replay.allocs < 200000, "%lu", replay.allocs);
+  replay_fini(&replay);
+}
+
+/* No room to finish it: the trace stays as it was recorded, with what the launcher knows, and the message names it. */
+static void expect_kept(const struct recorded *run) {
+  const char *path = run->result.traces[0].path;
+  cr_expect_eq(run->code, ERROR_IO);
+  cr_expect(strstr(run->err.message, path), "%s", run->err.message);
+  cr_expect_str_neq(path, run->options.output);
+  struct replay replay = replay_trace(path);
+  cr_expect_eq(replay.exit_status, 5);
+  cr_expect_not(replay.flags & TRACE_FLAG_FINISHED);
   replay_fini(&replay);
 }
 
@@ -32,6 +56,7 @@ Test(preload_disk, full, .timeout = 60) {
   run.options.output = output.text;
   recorded_run(&run, "steady", "12000000", NULL);
   expect_stopped(&run, TRACE_STOP_DISK_FULL);
+  expect_kept(&run);
   recorded_fini(&run);
   umount(mount_point);
   rmdir(mount_point);
@@ -56,6 +81,8 @@ Test(preload_disk, no_room_for_a_beginning, .timeout = 60) {
   recorded_run(&run, "steady", "1000", NULL);
   cr_expect_eq(run.result.status, 5);
   cr_expect_str_eq(run.output, "130724\n");
+  cr_expect_eq(run.result.count, 0);
+  cr_expect_eq(folder_count(run.folder), 1, "but for the program's output nothing is left");
   recorded_fini(&run);
 }
 

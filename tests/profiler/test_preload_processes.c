@@ -90,20 +90,36 @@ Test(preload_processes, children_not_followed, .timeout = 60) {
   recorded_fini(&run);
 }
 
+/* What was before exec does not live on: of each process, the last image's trace is left. */
 Test(preload_processes, exec_in_place, .timeout = 60) {
   struct recorded run = {0};
   record(&run, "exec");
-  cr_assert_eq(run.result.count, 2);
-  cr_expect_eq(run.result.traces[0].pid, run.result.traces[1].pid);
+  cr_assert_eq(run.result.count, 1);
   struct replay last = replay_trace(run.result.traces[0].path);
-  struct replay first = replay_trace(run.result.traces[1].path);
   cr_expect_eq(replay_count_size(&last, 123456), 1);
+  cr_expect_eq(replay_count_size(&last, 654321), 0);
   cr_expect_eq(last.exit_status, 0);
   cr_expect_not(last.flags & TRACE_FLAG_EXEC);
-  cr_expect_eq(replay_count_size(&first, 654321), 1);
-  cr_expect(first.flags & TRACE_FLAG_EXEC);
+  char replaced[4200];
+  snprintf(replaced, sizeof replaced, "%s.%d", run.options.output, last.pid);
+  cr_expect_neq(access(replaced, F_OK), 0, "%s is of no use", replaced);
   replay_fini(&last);
-  replay_fini(&first);
+  recorded_fini(&run);
+}
+
+/* Where the image that did the work was replaced by a small one at its end, it is the one that was meant. */
+Test(preload_processes, exec_after_the_work, .timeout = 60) {
+  struct recorded run = {0};
+  record(&run, "work_exec");
+  cr_assert_eq(run.result.count, 2);
+  struct replay work = replay_trace(run.result.traces[0].path);
+  struct replay last = replay_trace(run.result.traces[1].path);
+  cr_expect(work.flags & TRACE_FLAG_EXEC);
+  cr_expect_eq(replay_count_size(&work, 654321), 100000);
+  cr_expect_eq(replay_count_size(&last, 123456), 1);
+  cr_expect_eq(last.exit_status, 0);
+  replay_fini(&work);
+  replay_fini(&last);
   recorded_fini(&run);
 }
 

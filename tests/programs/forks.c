@@ -108,6 +108,13 @@ static void exec_in_place(void) {
   become_child();
 }
 
+static void work_and_exec(void) {
+  for (int i = 0; i < 100000; i++) {
+    free(malloc(654321));
+  }
+  become_child();
+}
+
 static void bare_fork(void) {
   pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
   if (pid == 0) {
@@ -156,6 +163,7 @@ static const struct {
     {"child", child_only},    {"storm", fork_storm},      {"fork", fork_plain},         {"thread", from_thread},
     {"fork_exec", fork_exec}, {"vfork_exec", vfork_exec}, {"vfork_fails", vfork_fails}, {"spawn", spawn},
     {"system", by_system},    {"exec", exec_in_place},    {"bare", bare_fork},          {"daemon", as_daemon},
+    {"work_exec", work_and_exec},
 };
 
 int main(int argc, char **argv) {

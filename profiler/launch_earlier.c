@@ -1,0 +1,112 @@
+/* What other recordings to the same RUN have left or still write: see the header. */
+#include "profiler/launch_earlier.h"
+
+#include "profiler/launch_traces.h"
+#include "trace/trace_format.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- one at a time ----------------------------------------------------------------------------------------------- */
+
+enum { LOCK_TRIES = 100 };
+
+static void close_lock(struct launch_lock *lock) {
+  close(lock->fd);
+  lock->fd = -1;
+}
+
+/* Has the lock's file been removed, by the recording that ended, between our open and our flock? */
+static bool is_gone(const struct launch_lock *lock) {
+  struct stat held;
+  struct stat there;
+  return fstat(lock->fd, &held) != 0 || stat(lock->path, &there) != 0 || held.st_ino != there.st_ino ||
+         held.st_dev != there.st_dev;
+}
+
+int launch_lock_take(struct launch_lock *lock, const char *output, struct error *err) {
+  snprintf(lock->path, sizeof lock->path, "%s.actscope-lock", output);
+  for (int i = 0; i < LOCK_TRIES; i++) {
+    lock->fd = open(lock->path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (lock->fd < 0) {
+      return 0; /* a full disk, a file system without locks: the recording itself matters more */
+    }
+    if (flock(lock->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      close_lock(lock);
+      return error_set(err, ERROR_USAGE,
+                       "%s: another actscope records to it now; wait until it has ended, or choose another name with -o",
+                       output);
+    }
+    if (!is_gone(lock)) {
+      return 0;
+    }
+    close_lock(lock);
+  }
+  return 0;
+}
+
+void launch_lock_drop(struct launch_lock *lock) {
+  if (lock->fd >= 0) {
+    unlink(lock->path);
+    close_lock(lock);
+  }
+}
+
+/* ---- what is there ----------------------------------------------------------------------------------------------- */
+
+enum { GRACE_TRIES = 20, GRACE_NS = 50000000 }; /* a second for helpers of the run before to end */
+
+static bool goes_on(const struct found *item) {
+  for (int i = 0; i < GRACE_TRIES && found_is_written(item); i++) {
+    nanosleep(&(struct timespec){.tv_nsec = GRACE_NS}, NULL);
+  }
+  return found_is_written(item);
+}
+
+static int refuse_if_written(const struct found_list *list, const char *output, struct error *err) {
+  for (size_t i = 0; i < list->count; i++) {
+    if (!(list->items[i].flags & TRACE_FLAG_FINISHED) && goes_on(&list->items[i])) {
+      return error_set(err, ERROR_USAGE,
+                       "%s: pid %d is being recorded to it (%s); wait until it has ended, or choose another name with "
+                       "-o",
+                       output, list->items[i].pid, list->items[i].path);
+    }
+  }
+  return 0;
+}
+
+/* Finished ones belong to a recording that is whole, and is replaced. Any other is all that there is of its process. */
+static void remove_finished(struct found_list *list) {
+  size_t kept = 0;
+  for (size_t i = 0; i < list->count; i++) {
+    if ((list->items[i].flags & TRACE_FLAG_FINISHED) && unlink(list->items[i].path) == 0) {
+      free(list->items[i].path);
+    } else {
+      list->items[kept++] = list->items[i];
+    }
+  }
+  list->count = kept;
+}
+
+int launch_clear_earlier(const char *output, struct launch_result *result, struct error *err) {
+  struct found_list list = found_traces(output);
+  int code = refuse_if_written(&list, output, err);
+  if (code == 0) {
+    remove_finished(&list);
+    result->interrupted = calloc(list.count + 1, sizeof *result->interrupted);
+    code = result->interrupted ? 0 : error_set(err, ERROR_MEMORY, "out of memory");
+  }
+  for (size_t i = 0; code == 0 && i < list.count; i++) {
+    result->interrupted[i] = list.items[i].path;
+    list.items[i].path = NULL;
+  }
+  found_free(&list);
+  return code;
+}

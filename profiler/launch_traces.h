@@ -1,0 +1,31 @@
+/* The traces that processes write while they are recorded: RUN.<pid>, and RUN.<pid>-<n> after the n-th exec. Private to
+ * the launcher. */
+#ifndef ACTSCOPE_PROFILER_LAUNCH_TRACES_H
+#define ACTSCOPE_PROFILER_LAUNCH_TRACES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct found {
+  char *path;
+  int pid, image; /* the image-th program that this process has become by exec */
+  uint32_t flags; /* enum trace_flag */
+  off_t size;
+};
+
+struct found_list {
+  struct found *items;
+  size_t count;
+};
+
+/* Those beside output, an absolute path, by pid and image; the caller ends the list with found_free. */
+struct found_list found_traces(const char *output);
+void found_free(struct found_list *list);
+
+/* Is its process still writing it? A process that records has its trace mapped; one that waits to be reaped, has gone on by
+ * exec, or got the number later, has not. */
+bool found_is_written(const struct found *item);
+
+#endif
