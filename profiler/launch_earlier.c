@@ -40,9 +40,9 @@ int launch_lock_take(struct launch_lock *lock, const char *output, struct error 
     }
     if (flock(lock->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
       close_lock(lock);
-      return error_set(err, ERROR_USAGE,
-                       "%s: another actscope records to it now; wait until it has ended, or choose another name with -o",
-                       output);
+      return error_set(
+          err, ERROR_USAGE,
+          "%s: another actscope records to it now; wait until it has ended, or choose another name with -o", output);
     }
     if (!is_gone(lock)) {
       return 0;

@@ -160,9 +160,9 @@ static const struct {
   const char *name;
   void (*run)(void);
 } modes[] = {
-    {"child", child_only},    {"storm", fork_storm},      {"fork", fork_plain},         {"thread", from_thread},
-    {"fork_exec", fork_exec}, {"vfork_exec", vfork_exec}, {"vfork_fails", vfork_fails}, {"spawn", spawn},
-    {"system", by_system},    {"exec", exec_in_place},    {"bare", bare_fork},          {"daemon", as_daemon},
+    {"child", child_only},        {"storm", fork_storm},      {"fork", fork_plain},         {"thread", from_thread},
+    {"fork_exec", fork_exec},     {"vfork_exec", vfork_exec}, {"vfork_fails", vfork_fails}, {"spawn", spawn},
+    {"system", by_system},        {"exec", exec_in_place},    {"bare", bare_fork},          {"daemon", as_daemon},
     {"work_exec", work_and_exec},
 };
 
