@@ -95,17 +95,26 @@ static void remove_finished(struct found_list *list) {
   list->count = kept;
 }
 
+/* Hands over the names of what remains in the list. */
+static int name_interrupted(struct found_list *list, struct launch_result *result, struct error *err) {
+  char **names = calloc(list->count + 1, sizeof *names);
+  if (!names) {
+    return error_set(err, ERROR_MEMORY, "out of memory");
+  }
+  for (size_t i = 0; i < list->count; i++) {
+    names[i] = list->items[i].path;
+    list->items[i].path = NULL;
+  }
+  result->interrupted = names;
+  return 0;
+}
+
 int launch_clear_earlier(const char *output, struct launch_result *result, struct error *err) {
   struct found_list list = found_traces(output);
   int code = refuse_if_written(&list, output, err);
   if (code == 0) {
     remove_finished(&list);
-    result->interrupted = calloc(list.count + 1, sizeof *result->interrupted);
-    code = result->interrupted ? 0 : error_set(err, ERROR_MEMORY, "out of memory");
-  }
-  for (size_t i = 0; code == 0 && i < list.count; i++) {
-    result->interrupted[i] = list.items[i].path;
-    list.items[i].path = NULL;
+    code = name_interrupted(&list, result, err);
   }
   found_free(&list);
   return code;
