@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct command *const commands[] = {&command_record, &command_info,    &command_analyze,
-                                                 &command_report, &command_project, &command_export};
+static const struct command *const commands[] = {&command_record,  &command_info,   &command_analyze, &command_report,
+                                                 &command_project, &command_export, &command_quantize};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static const struct command *find_command(const char *name) {

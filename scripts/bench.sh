@@ -2,6 +2,7 @@
 # Runs the benchmarks that the budgets of the design and the figures of the README come from.
 #
 #   scripts/bench.sh record [OPTION...]     what recording costs, beside heaptrack: scripts/bench.sh record --help
+#   scripts/bench.sh kernels [OPTION...]    few-bit forward and backward, beside a copy and torch's exact ones
 #   scripts/bench.sh --help
 #
 # Builds build/release first and installs what is missing. Results go to the screen and to build/bench/NAME.json.
@@ -11,7 +12,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 benchmark=${1:-}
 case $benchmark in
-  record) shift ;;
+  record | kernels) shift ;;
   -h | --help) usage && exit 0 ;;
   *) usage >&2 && exit 2 ;;
 esac

@@ -14,7 +14,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 BUILD_PACKAGES=(
   build-essential cmake ninja-build pkg-config
-  libunwind-dev libsqlite3-dev libzstd-dev libdw-dev libelf-dev libjansson-dev
+  libunwind-dev libsqlite3-dev libzstd-dev libdw-dev libelf-dev libjansson-dev zlib1g-dev
   sqlite3 gnuplot-nox
 )
 ALL_PACKAGES=(

@@ -1,0 +1,15 @@
+/* The reference's functions, for its table of kernels. */
+#ifndef ACTSCOPE_KERNELS_REF_REF_H
+#define ACTSCOPE_KERNELS_REF_REF_H
+
+#include "kernels/kernels.h"
+
+void ref_encode(const struct codec *codec, const float *x, uint8_t *codes, size_t n);
+void ref_decode(const struct codec *codec, const uint8_t *codes, const float *dy, float *dx, size_t n,
+                enum store_hint hint);
+void ref_bf16_widen(const uint16_t *from, float *to, size_t n);
+void ref_bf16_narrow(const float *from, uint16_t *to, size_t n);
+void ref_fp16_widen(const uint16_t *from, float *to, size_t n);
+void ref_fp16_narrow(const float *from, uint16_t *to, size_t n);
+
+#endif

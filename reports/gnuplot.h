@@ -1,0 +1,14 @@
+/* Runs gnuplot, an external program that may be absent. */
+#ifndef ACTSCOPE_REPORTS_GNUPLOT_H
+#define ACTSCOPE_REPORTS_GNUPLOT_H
+
+#include "common/error.h"
+
+#include <stddef.h>
+
+/* Draws the script's plot into the file at path, which appears only when it is whole; its ending, .svg or .png, says what
+ * kind (ERROR_USAGE for others). The script sets neither terminal nor output. `missing` tells, on ERROR_IO, that there is
+ * no gnuplot: a notice then, no failure. */
+int gnuplot_draw(const char *path, const char *script, size_t size, int *missing, struct error *err);
+
+#endif

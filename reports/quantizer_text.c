@@ -1,0 +1,101 @@
+/* A quantizer as a page of text. */
+#include "reports/quantizer_view.h"
+#include "reports/table.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static void print_title(struct sink *sink, const struct quantizer *quantizer) {
+  const struct function_traits *traits = function_traits(quantizer->function);
+  char title[320], weight[96];
+  int used = snprintf(title, sizeof title, "%s", quantizer->name);
+  for (unsigned i = 0; i < traits->params; i++) {
+    if (quantizer->params[i] != traits->defaults[i]) {
+      used +=
+          snprintf(title + used, sizeof title - (size_t)used, ", %s %g", traits->param_names[i], quantizer->params[i]);
+    }
+  }
+  snprintf(title + used, sizeof title - (size_t)used, ": %u bit%s, %s, %s", quantizer->bits,
+           quantizer->bits > 1 ? "s" : "", quantizer_method_name(quantizer->method),
+           weight_format(&quantizer->weight, weight, sizeof weight));
+  section_print(sink, title);
+}
+
+static void print_figure(struct sink *sink, const char *name, const char *value) {
+  sink_print(sink, "  %-16s %s\n", name, value);
+}
+
+static void print_certificate(struct sink *sink, const struct quantizer *quantizer) {
+  char text[160];
+  snprintf(text, sizeof text, "%u on %u intervals", quantizer->levels_count, quantizer->intervals);
+  print_figure(sink, "levels", text);
+  if (quantizer->error == 0) {
+    print_figure(sink, "error", "0: exact");
+    return;
+  }
+  snprintf(text, sizeof text, "%.6g; no quantizer of this kind is below %.6g (%.2g%% less)", quantizer->error,
+           quantizer->lower_bound, 100 * (1 - quantizer->lower_bound / quantizer->error));
+  print_figure(sink, "error", text);
+  snprintf(text, sizeof text, "%.6f", quantizer->cosine);
+  print_figure(sink, "gradient cosine", text);
+  snprintf(text, sizeof text, "%.1e from the conditions of an optimum", quantizer->residual);
+  print_figure(sink, "residual", text);
+}
+
+static void print_rival(struct sink *sink, const struct quantizer_rival *rival) {
+  static const struct table_column columns[] = {{"table", COLUMN_FLEX, STYLE_PLAIN},
+                                                {"error", COLUMN_RIGHT, STYLE_PLAIN},
+                                                {"cosine", COLUMN_RIGHT, STYLE_PLAIN},
+                                                {"error/ours", COLUMN_RIGHT, STYLE_PLAIN}};
+  const double errors[] = {rival->own_error, rival->error}, cosines[] = {rival->own_cosine, rival->cosine};
+  const char *const names[] = {"this one", rival->name};
+  struct table table;
+  sink_print(sink, "\n");
+  table_init(&table, sink, columns, 4);
+  for (int i = 0; i < 2; i++) {
+    char text[48];
+    table_cell(&table, names[i]);
+    snprintf(text, sizeof text, "%.6g", errors[i]);
+    table_cell(&table, text);
+    snprintf(text, sizeof text, "%.6f", cosines[i]);
+    table_cell(&table, text);
+    snprintf(text, sizeof text, "%.3f", rival->own_error > 0 ? errors[i] / rival->own_error : 1);
+    table_cell(&table, rival->own_error > 0 || errors[i] == 0 ? text : "-");
+  }
+  table_print(&table);
+}
+
+/* A breakpoint; the float just above 0 reads as what it means, and nothing reads as -0. */
+static const char *format_end(char out[static 32], double x) {
+  snprintf(out, 32, x > 0 && x < 1e-40 ? "0+" : "%.6f", fabs(x) < 5e-7 ? 0 : x);
+  return out;
+}
+
+static void print_intervals(struct sink *sink, const struct quantizer *quantizer) {
+  static const struct table_column columns[] = {{"x from", COLUMN_RIGHT, STYLE_PLAIN},
+                                                {"below", COLUMN_RIGHT, STYLE_PLAIN},
+                                                {"code", COLUMN_RIGHT, STYLE_PLAIN},
+                                                {"level", COLUMN_RIGHT, STYLE_ACCENT}};
+  struct table table;
+  sink_print(sink, "\n");
+  table_init(&table, sink, columns, 4);
+  for (unsigned i = 0; i < quantizer->intervals; i++) {
+    char text[32];
+    table_cell(&table, i ? format_end(text, quantizer->breakpoints_exact[i - 1]) : "-inf");
+    table_cell(&table, i + 1 < quantizer->intervals ? format_end(text, quantizer->breakpoints_exact[i]) : "inf");
+    snprintf(text, sizeof text, "%u", quantizer->codes[i]);
+    table_cell(&table, text);
+    snprintf(text, sizeof text, "%.6f", quantizer->levels_exact[quantizer->codes[i]]);
+    table_cell(&table, text);
+  }
+  table_print(&table);
+}
+
+void quantizer_text_emit(struct sink *sink, const struct quantizer *quantizer, const struct quantizer_rival *rival) {
+  print_title(sink, quantizer);
+  print_certificate(sink, quantizer);
+  if (rival) {
+    print_rival(sink, rival);
+  }
+  print_intervals(sink, quantizer);
+}

@@ -1,0 +1,22 @@
+/* Views of quantizers, for the command `quantize`: a page of text, a plot. */
+#ifndef ACTSCOPE_REPORTS_QUANTIZER_VIEW_H
+#define ACTSCOPE_REPORTS_QUANTIZER_VIEW_H
+
+#include "kernels/quantizer.h"
+#include "reports/sink.h"
+
+/* A table to compare with, both measured under one weight. */
+struct quantizer_rival {
+  const char *name;             /* of its file */
+  double error, cosine;         /* its own */
+  double own_error, own_cosine; /* of the quantizer beside it */
+};
+
+/* Figures and every interval; rival NULL: no comparison. */
+void quantizer_text_emit(struct sink *sink, const struct quantizer *quantizer, const struct quantizer_rival *rival);
+
+/* gnuplot's script for f', its approximation, and below them their difference; no terminal, no output. */
+void quantizer_plot_emit(struct sink *sink, const struct quantizer *quantizer, const struct function *function,
+                         const struct weight *weight);
+
+#endif
