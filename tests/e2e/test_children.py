@@ -54,6 +54,25 @@ class Children(harness.TestCase):
         self.assertEqual(harness.block_counts(report["saved"]["list"]), {(BLOCK, ("gelu",)): 1})
         self.assertLessEqual(len(others), 3, others[:5])  # two workers, and on some versions a resource tracker
 
+    def record_shell(self, line, status=0):
+        run = self.record("run", ["sh", "-c", line], status=status)
+        return run, sorted(glob.glob(run.trace + ".*"))
+
+    def test_what_was_before_exec_is_no_process(self):
+        run, others = self.record_shell("exec env A=1 env B=2 sh -c 'exit 5'", status=5)
+        self.assertEqual(others, [])
+        self.assertNotIn("recorded:", run.stderr)
+
+    def test_processes_are_counted_and_the_first_named(self):
+        run, others = self.record_shell("env A=1 ls >/dev/null; env B=1 ls >/dev/null; exit 0")
+        self.assertEqual(len(others), 2, others)
+        self.assertIn(f"2 other processes recorded: {others[0]} ...\n", run.stderr)
+
+    def test_many_processes_are_named_together(self):
+        run, others = self.record_shell("for i in 1 2 3 4 5 6 7 8 9; do ls >/dev/null; done; exit 0")
+        self.assertEqual(len(others), 9, others)
+        self.assertIn(f"9 other processes recorded: {run.trace}.*\n", run.stderr)
+
 
 harness.add_tests(Children, ["fork"], Children.check_fork)
 harness.add_tests(Children, ["no_follow"], Children.check_no_follow)
