@@ -219,8 +219,9 @@ static void tell_others(const struct launch_options *launch, const struct launch
   }
   char **kept = result->interrupted;
   if (kept && *kept) {
-    command_note("note: %s%s kept, left by an earlier recording that did not end; report what you need, then remove it",
-                 *kept, kept[1] ? " ... are" : " is");
+    command_note("note: kept: %s%s, which an earlier recording did not finish; report what you need, then remove the "
+                 "rest",
+                 *kept, kept[1] ? " ..." : "");
   }
 }
 
