@@ -19,12 +19,14 @@
       i = head < n ? head : n;                                                                                         \
       few_##name(x, y, i, params);                                                                                     \
       for (; i + 2 * VF_LANES <= n; i += 2 * VF_LANES) {                                                               \
+        simd_ask_ahead(x + i, 2 * VF_LANES);                                                                           \
         const vf a = vmath_##name(vf_load(x + i), params), b = vmath_##name(vf_load(x + i + VF_LANES), params);        \
         vf_stream(y + i, a);                                                                                           \
         vf_stream(y + i + VF_LANES, b);                                                                                \
       }                                                                                                                \
     } else {                                                                                                           \
       for (; i + 2 * VF_LANES <= n; i += 2 * VF_LANES) {                                                               \
+        simd_ask_ahead(x + i, 2 * VF_LANES);                                                                           \
         const vf a = vmath_##name(vf_load(x + i), params), b = vmath_##name(vf_load(x + i + VF_LANES), params);        \
         vf_store(y + i, a);                                                                                            \
         vf_store(y + i + VF_LANES, b);                                                                                 \

@@ -17,6 +17,9 @@
  * them only where nobody reads it soon, and not in place. */
 enum store_hint { STORE_CACHED, STORE_STREAM };
 
+/* How far ahead of itself a kernel asks memory for its input: the next block of run.h. */
+enum { KERNELS_AHEAD = 2048 };
+
 /* y = f(x) of n floats; params are those of vmath_params(). */
 typedef void activate_kernel(const float *x, float *y, size_t n, const float *params, enum store_hint hint);
 

@@ -9,9 +9,9 @@
 enum run_type { RUN_FLOAT32, RUN_BFLOAT16, RUN_FLOAT16 };
 
 enum {
-  RUN_BLOCK = 1024,            /* elements; whole bytes of codes at any bits */
-  RUN_CHUNK = 128 * RUN_BLOCK, /* what a thread takes at once; shorter arrays stay on the caller's thread */
-  RUN_STREAM_BYTES = 8 << 20,  /* outputs of this size and more go past the caches */
+  RUN_BLOCK = KERNELS_AHEAD,  /* elements; whole bytes of codes at any bits */
+  RUN_CHUNK = 64 * RUN_BLOCK, /* what a thread takes at once; shorter arrays stay on the caller's thread */
+  RUN_STREAM_BYTES = 8 << 20, /* outputs of this size and more go past the caches */
 };
 
 static inline size_t run_type_size(enum run_type type) {

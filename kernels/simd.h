@@ -31,4 +31,17 @@
 #error "kernels/simd.h: compile this file with the flags of AVX2 and FMA, of AVX-512, or for AArch64"
 #endif
 
+#include "kernels/kernels.h"
+
+/* Asks memory for what will be read KERNELS_AHEAD floats from p on, so many floats (a constant): the processor's own
+ * prefetching stops at the end of a page and starts anew with each pass over a block. Harmless beyond an array's end,
+ * where p may not point. */
+SIMD_INLINE void simd_ask_ahead(const float *p, unsigned floats) {
+  const uintptr_t ahead = (uintptr_t)p + KERNELS_AHEAD * sizeof *p;
+  for (unsigned i = 0; i < floats; i += 64 / sizeof *p) {
+    __builtin_prefetch((const void *)(ahead + i * sizeof *p), 0,
+                       2); /* to the second-level cache: the first is in use */
+  }
+}
+
 #endif

@@ -195,6 +195,7 @@ SIMD_INLINE void encode(const struct codec *codec, const float *x, uint8_t *code
   const size_t size = code_size(n, bits);
   size_t i = 0, byte = 0;
   for (; i + TURN <= n && byte + 4 * bits + 16 <= size; i += TURN, byte += 4 * bits) {
+    simd_ask_ahead(x + i, TURN);
     encode_turn(&e, x + i, codes + byte, bits, depth);
   }
   for (; i < n; i += TURN, byte += 4 * bits) {

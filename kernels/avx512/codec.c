@@ -185,10 +185,12 @@ SIMD_INLINE void encode(const struct codec *codec, const float *x, uint8_t *code
   size_t i = 0;
   if (bits == 8) {
     for (; i + TURN <= n; i += TURN) {
+      simd_ask_ahead(x + i, TURN);
       encode_turn(&e, x + i, codes + i, depth, true);
     }
   } else {
     for (; i + TURN <= n; i += TURN) {
+      simd_ask_ahead(x + i, TURN);
       encode_turn(&e, x + i, codes + i / 8 * bits, depth, false);
     }
   }

@@ -214,7 +214,7 @@ def main():
                lambda r: r * r / abs(math.expm1(r)), -half, half, range(5))
     names = [f"c{i}" for i in range(9)]
     for count, octave, far, near, tanh, shrink, log, first, knee, shrink_knee, log_first in (
-            (8, 2, 7, (0.5, 8), 8, 7, 5, 0.75, 1.25, 0.75, 0.09375),
+            (8, 2, 7, (0.5, 6), 8, 7, 5, 0.75, 1.25, 0.75, 0.09375),
             (32, 8, 4, (0.125, 5), 5, 4, 3, 0.625, 1.375, 0.875, 0.0703125)):
         print(f"#if {'VF_LANES != 16' if count == 8 else 'VF_LANES == 16'}")
         print()

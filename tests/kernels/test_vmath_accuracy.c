@@ -15,7 +15,7 @@
 enum { CHUNK = 4096, STRIDE = 1021 };
 
 static const double bounds[FUNCTION_COUNT] = {
-    [FUNCTION_GELU] = 3.5,         /* [10.1, x > -1] */
+    [FUNCTION_GELU] = 4.0,         /* [10.1, x > -1] */
     [FUNCTION_GELU_TANH] = 2.75,   /* [2.9, x > -1] */
     [FUNCTION_SILU] = 2.25,        /* [2.41, x > -87] */
     [FUNCTION_MISH] = 3.0,         /* [3.04, x > -87] */
