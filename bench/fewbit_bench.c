@@ -105,12 +105,12 @@ static void unpack_and_scale(const float *levels, unsigned bits, const uint8_t *
 
 /* ---- measuring --------------------------------------------------------------------------------------------------- */
 
-enum what { COPY, FORWARD, ENCODE, ACTIVATE, BACKWARD, SEARCH, SCALE, WHATS };
-static const char *const what_names[WHATS] = {"copy",     "forward",         "encode",          "activate",
-                                              "backward", "search_and_pack", "unpack_and_scale"};
+enum what { COPY, FORWARD, ENCODE, ACTIVATE, BACKWARD, STOCHASTIC, SEARCH, SCALE, WHATS };
+static const char *const what_names[WHATS] = {"copy",     "forward",    "encode",          "activate",
+                                              "backward", "stochastic", "search_and_pack", "unpack_and_scale"};
 
 struct bench {
-  const fewbit_quantizer *q;
+  const fewbit_quantizer *q, *stochastic;
   enum fewbit_type type;
   size_t n, bytes;
   void *x, *y, *dy, *dx;
@@ -137,6 +137,9 @@ static void run(const struct bench *b, enum what what) {
   case BACKWARD:
     must(fewbit_backward(q, b->type, b->codes, b->dy, b->dx, b->n));
     break;
+  case STOCHASTIC:
+    must(fewbit_forward_stochastic(b->stochastic, b->type, b->x, b->y, b->codes, b->n, 1, 0));
+    break;
   case SEARCH:
     search_and_pack(borders, count, fewbit_quantizer_codes(q, NULL), fewbit_quantizer_bits(q), b->x, b->codes, b->n);
     break;
@@ -160,7 +163,7 @@ static double median(const double *values, int count) {
 /* Round 0 warms up. The paths of the paper's library take float32 only. */
 static void measure(const struct bench *b, const char *function, const char *type, int rounds) {
   double ns[WHATS][ROUNDS_MAX], ratio[ROUNDS_MAX];
-  const int whats = b->type == FEWBIT_FLOAT32 ? WHATS : SEARCH;
+  const int whats = b->type == FEWBIT_FLOAT32 ? WHATS : STOCHASTIC;
   for (int round = 0; round <= rounds; round++) {
     for (int what = 0; what < whats; what++) {
       const double begin = now_ns();
@@ -226,9 +229,11 @@ static void measure_all(char *const *functions, int count, const char *type, uns
   fill(b.x, b.type, n);
   fill(b.dy, b.type, n);
   for (int i = 0; i < count; i++) {
-    fewbit_quantizer *q = quantizer(functions[i], bits);
-    b.q = q;
+    fewbit_quantizer *q = quantizer(functions[i], bits), *stochastic;
+    must(fewbit_quantizer_stochastic(q, &stochastic, NULL));
+    b.q = q, b.stochastic = stochastic;
     measure(&b, functions[i], type, rounds);
+    fewbit_quantizer_free(stochastic);
     fewbit_quantizer_free(q);
   }
   free(b.x), free(b.y), free(b.dy), free(b.dx), free(b.codes);

@@ -10,6 +10,7 @@ Sections:
           as the paper's library does on a CPU, interleaved in one process
   torch   libfewbit and torch's exact forward and backward (one thread, preallocated outputs) and a copy, interleaved in
           one process
+  fit     bench/quantizer_bench.c: what fitting 4 bits takes, by function, method and weight
 
 Times are the thread's own CPU time; a ratio is the median of the rounds' own ratios. The budgets are the design's.
 """
@@ -25,6 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKWARD_BUDGET = 1.25
+FIT_BUDGET_MS = 50
 FORWARD_BUDGET = {"avx512": 2.5, "avx2": 4.0}
 
 
@@ -84,13 +86,14 @@ def print_core(options, entries, isa, kind, bits):
         row += [*show(entry, "forward"), f"{2 * size / entry['forward']['ns']:.1f}"]
         row += [*show(entry, "backward"), f"{2 * size / entry['backward']['ns']:.1f}", show(entry, "encode")[0]]
         if searched:
+            row.append(show(entry, "stochastic")[0])
             row.append(f"{entry['search_and_pack']['ns'] / entry['encode']['ns']:.0f}x")
             row.append(f"{entry['unpack_and_scale']['ns'] / entry['backward']['ns']:.1f}x")
         rows.append(row)
     print_table(f"core: {isa}, {kind}, {bits} bits, {options.elements} elements, ns an element, GB/s of x and y; "
                 f"budget forward {FORWARD_BUDGET.get(isa, '-')}x, backward {BACKWARD_BUDGET}x a copy",
                 ["", "m", "copy", "forward", "to copy", "GB/s", "backward", "to copy", "GB/s", "encode"]
-                + (["search is", "unpack is"] if searched else []), rows)
+                + (["stochastic", "search is", "unpack is"] if searched else []), rows)
 
 
 # ---- torch -----------------------------------------------------------------------------------------------------------
@@ -225,6 +228,14 @@ def bench_torch(options, isa):
     return result
 
 
+# ---- fit -------------------------------------------------------------------------------------------------------------
+
+def bench_fit(options):
+    done = subprocess.run([options.bench.parent / "quantizer_bench", "time", "4"], text=True, stdout=subprocess.PIPE,
+                          check=True)
+    print(f"\nfit of 4 bits, milliseconds; budget {FIT_BUDGET_MS}\n{done.stdout.rstrip()}")
+
+
 # ---- main ------------------------------------------------------------------------------------------------------------
 
 def arguments():
@@ -238,7 +249,7 @@ def arguments():
     parser.add_argument("--runs", type=int, default=11, help="rounds, up to 101; round 0 is not counted")
     parser.add_argument("--large", action="store_true", help="a round trip of 2^31 + 4099 elements too")
     parser.add_argument("--no-torch", action="store_true")
-    parser.add_argument("--bench", default=ROOT / "build/release/bench/fewbit_bench", help="the program to run")
+    parser.add_argument("--bench", type=Path, default=ROOT / "build/release/bench/fewbit_bench", help="the program to run")
     parser.add_argument("--library", default=ROOT / "build/release/lib/libfewbit.so")
     parser.add_argument("--python", default="/usr/bin/python3", help="the Python that has torch")
     parser.add_argument("--torch-worker", action="store_true", help=argparse.SUPPRESS)
@@ -270,6 +281,7 @@ def main():
             progress("")
             print(f"\nlarge: {isa}: {done.stdout.strip()}")
             result["large"].append(json.loads(done.stdout))
+    bench_fit(options)
     folder = ROOT / "build" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "kernels.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

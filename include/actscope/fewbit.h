@@ -163,7 +163,8 @@ FEWBIT_API int fewbit_backward(const fewbit_quantizer *quantizer, enum fewbit_ty
  * quantizer's error. For a quantizer of fewbit_quantizer_stochastic. The random number of element i is number first +
  * i of the stream that the seed names (Philox4x32-10): the same seed and first give the same codes, whatever the
  * instruction set, the threads, and how an array is cut in parts; take another seed, or go on where the last call
- * ended, for another draw. Computed in double one by one: some ten times as slow as fewbit_forward. */
+ * ended, for another draw. Computed in double one by one: 15 to 40 ns an element, where fewbit_forward takes half a
+ * nanosecond to one. */
 FEWBIT_API int fewbit_forward_stochastic(const fewbit_quantizer *quantizer, enum fewbit_type type, const void *x,
                                          void *y, void *codes, size_t n, uint64_t seed, uint64_t first);
 
