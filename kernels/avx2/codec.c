@@ -2,8 +2,7 @@
  * more than one register, and multiplications where one would shift and select. */
 #include "kernels/avx2/avx2.h"
 
-#include "kernels/code.h"
-#include "kernels/simd.h"
+#include "kernels/codec_simd.h"
 
 #include <string.h>
 
@@ -179,11 +178,8 @@ SIMD_INLINE void encode_tail(const struct encoder *e, const float *x, uint8_t *c
   uint8_t packed[TURN + 16];
   memcpy(padded, x, n * sizeof *x);
   encode_turn(e, padded, packed, bits, depth);
-  const size_t size = code_size(n, bits);
-  memcpy(codes, packed, size);
-  if (n * bits % 8) {
-    codes[size - 1] &= (uint8_t)((1u << n * bits % 8) - 1);
-  }
+  memcpy(codes, packed, code_size(n, bits));
+  simd_clear_rest(codes, n, bits);
 }
 
 SIMD_INLINE void encode(const struct codec *codec, const float *x, uint8_t *codes, size_t n, unsigned depth) {
@@ -203,24 +199,7 @@ SIMD_INLINE void encode(const struct codec *codec, const float *x, uint8_t *code
   }
 }
 
-void avx2_encode(const struct codec *codec, const float *x, uint8_t *codes, size_t n) {
-  switch (codec->depth) {
-#define AVX2_ENCODE_DEPTH(d)                                                                                           \
-  case d:                                                                                                              \
-    encode(codec, x, codes, n, d);                                                                                     \
-    break;
-    AVX2_ENCODE_DEPTH(0)
-    AVX2_ENCODE_DEPTH(1)
-    AVX2_ENCODE_DEPTH(2)
-    AVX2_ENCODE_DEPTH(3)
-    AVX2_ENCODE_DEPTH(4)
-    AVX2_ENCODE_DEPTH(5)
-    AVX2_ENCODE_DEPTH(6)
-    AVX2_ENCODE_DEPTH(7)
-    AVX2_ENCODE_DEPTH(8)
-    AVX2_ENCODE_DEPTH(9)
-  }
-}
+SIMD_ENCODE(avx2_encode)
 
 /* ---- decode ------------------------------------------------------------------------------------------------------ */
 
@@ -306,27 +285,7 @@ SIMD_INLINE void decode(const struct codec *codec, const uint8_t *codes, const f
   }
 }
 
-void avx2_decode(const struct codec *codec, const uint8_t *codes, const float *dy, float *dx, size_t n,
-                 enum store_hint hint) {
-  switch (codec->bits) {
-#define AVX2_DECODE_BITS(b)                                                                                            \
-  case b:                                                                                                              \
-    if (hint == STORE_STREAM) {                                                                                        \
-      decode(codec, codes, dy, dx, n, true, b);                                                                        \
-    } else {                                                                                                           \
-      decode(codec, codes, dy, dx, n, false, b);                                                                       \
-    }                                                                                                                  \
-    break;
-    AVX2_DECODE_BITS(1)
-    AVX2_DECODE_BITS(2)
-    AVX2_DECODE_BITS(3)
-    AVX2_DECODE_BITS(4)
-    AVX2_DECODE_BITS(5)
-    AVX2_DECODE_BITS(6)
-    AVX2_DECODE_BITS(7)
-    AVX2_DECODE_BITS(8)
-  }
-}
+SIMD_DECODE(avx2_decode)
 
 void avx2_fence(void) {
   _mm_sfence();
@@ -334,46 +293,5 @@ void avx2_fence(void) {
 
 /* ---- half precision ---------------------------------------------------------------------------------------------- */
 
-SIMD_INLINE void widen(const uint16_t *from, float *to, size_t n, bool bf16) {
-  size_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    vf_store(to + i, bf16 ? vf_load_bf16(from + i) : vf_load_fp16(from + i));
-  }
-  uint16_t words[8] = {0};
-  memcpy(words, from + i, (n - i) * sizeof *from);
-  vf_store_n(to + i, bf16 ? vf_load_bf16(words) : vf_load_fp16(words), n - i);
-}
-
-SIMD_INLINE void narrow(const float *from, uint16_t *to, size_t n, bool bf16) {
-  size_t i = 0;
-  for (; i + 8 <= n; i += 8) {
-    if (bf16) {
-      vf_store_bf16(to + i, vf_load(from + i));
-    } else {
-      vf_store_fp16(to + i, vf_load(from + i));
-    }
-  }
-  uint16_t words[8];
-  if (bf16) {
-    vf_store_bf16(words, vf_load_n(from + i, n - i));
-  } else {
-    vf_store_fp16(words, vf_load_n(from + i, n - i));
-  }
-  memcpy(to + i, words, (n - i) * sizeof *to);
-}
-
-void avx2_bf16_widen(const uint16_t *from, float *to, size_t n) {
-  widen(from, to, n, true);
-}
-
-void avx2_bf16_narrow(const float *from, uint16_t *to, size_t n) {
-  narrow(from, to, n, true);
-}
-
-void avx2_fp16_widen(const uint16_t *from, float *to, size_t n) {
-  widen(from, to, n, false);
-}
-
-void avx2_fp16_narrow(const float *from, uint16_t *to, size_t n) {
-  narrow(from, to, n, false);
-}
+SIMD_HALF(avx2_bf16_widen, avx2_bf16_narrow, bf16)
+SIMD_HALF(avx2_fp16_widen, avx2_fp16_narrow, fp16)

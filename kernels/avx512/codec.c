@@ -8,8 +8,7 @@
  * takes no notice of the bits above: codec.levels repeats itself so that these do not matter. */
 #include "kernels/avx512/avx512.h"
 
-#include "kernels/code.h"
-#include "kernels/simd.h"
+#include "kernels/codec_simd.h"
 
 #include <string.h>
 
@@ -169,11 +168,8 @@ SIMD_INLINE void encode_tail(const struct encoder *e, const float *x, uint8_t *c
   uint8_t packed[TURN];
   memcpy(padded, x, n * sizeof *x);
   encode_turn(e, padded, packed, depth, bits == 8);
-  const size_t size = code_size(n, bits);
-  memcpy(codes, packed, size);
-  if (n * bits % 8) {
-    codes[size - 1] &= (uint8_t)((1u << n * bits % 8) - 1);
-  }
+  memcpy(codes, packed, code_size(n, bits));
+  simd_clear_rest(codes, n, bits);
 }
 
 SIMD_INLINE void encode(const struct codec *codec, const float *x, uint8_t *codes, size_t n, unsigned depth) {
@@ -199,24 +195,7 @@ SIMD_INLINE void encode(const struct codec *codec, const float *x, uint8_t *code
   }
 }
 
-void avx512_encode(const struct codec *codec, const float *x, uint8_t *codes, size_t n) {
-  switch (codec->depth) {
-#define AVX512_ENCODE_DEPTH(d)                                                                                         \
-  case d:                                                                                                              \
-    encode(codec, x, codes, n, d);                                                                                     \
-    break;
-    AVX512_ENCODE_DEPTH(0)
-    AVX512_ENCODE_DEPTH(1)
-    AVX512_ENCODE_DEPTH(2)
-    AVX512_ENCODE_DEPTH(3)
-    AVX512_ENCODE_DEPTH(4)
-    AVX512_ENCODE_DEPTH(5)
-    AVX512_ENCODE_DEPTH(6)
-    AVX512_ENCODE_DEPTH(7)
-    AVX512_ENCODE_DEPTH(8)
-    AVX512_ENCODE_DEPTH(9)
-  }
-}
+SIMD_ENCODE(avx512_encode)
 
 /* ---- decode ------------------------------------------------------------------------------------------------------ */
 
@@ -305,27 +284,7 @@ SIMD_INLINE void decode(const struct codec *codec, const uint8_t *codes, const f
   }
 }
 
-void avx512_decode(const struct codec *codec, const uint8_t *codes, const float *dy, float *dx, size_t n,
-                   enum store_hint hint) {
-  switch (codec->bits) {
-#define AVX512_DECODE_BITS(b)                                                                                          \
-  case b:                                                                                                              \
-    if (hint == STORE_STREAM) {                                                                                        \
-      decode(codec, codes, dy, dx, n, true, b);                                                                        \
-    } else {                                                                                                           \
-      decode(codec, codes, dy, dx, n, false, b);                                                                       \
-    }                                                                                                                  \
-    break;
-    AVX512_DECODE_BITS(1)
-    AVX512_DECODE_BITS(2)
-    AVX512_DECODE_BITS(3)
-    AVX512_DECODE_BITS(4)
-    AVX512_DECODE_BITS(5)
-    AVX512_DECODE_BITS(6)
-    AVX512_DECODE_BITS(7)
-    AVX512_DECODE_BITS(8)
-  }
-}
+SIMD_DECODE(avx512_decode)
 
 void avx512_fence(void) {
   _mm_sfence();
@@ -333,40 +292,5 @@ void avx512_fence(void) {
 
 /* ---- half precision ---------------------------------------------------------------------------------------------- */
 
-void avx512_bf16_widen(const uint16_t *from, float *to, size_t n) {
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    vf_store(to + i, vf_load_bf16(from + i));
-  }
-  const __mmask16 rest = (__mmask16)((1u << (n - i)) - 1);
-  _mm512_mask_storeu_ps(to + i, rest, vf_from_bf16(_mm256_maskz_loadu_epi16(rest, from + i)));
-}
-
-void avx512_bf16_narrow(const float *from, uint16_t *to, size_t n) {
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    vf_store_bf16(to + i, vf_load(from + i));
-  }
-  const __mmask16 rest = (__mmask16)((1u << (n - i)) - 1);
-  _mm256_mask_storeu_epi16(to + i, rest, vf_to_bf16(_mm512_maskz_loadu_ps(rest, from + i)));
-}
-
-void avx512_fp16_widen(const uint16_t *from, float *to, size_t n) {
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    vf_store(to + i, vf_load_fp16(from + i));
-  }
-  const __mmask16 rest = (__mmask16)((1u << (n - i)) - 1);
-  _mm512_mask_storeu_ps(to + i, rest, _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(rest, from + i)));
-}
-
-void avx512_fp16_narrow(const float *from, uint16_t *to, size_t n) {
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    vf_store_fp16(to + i, vf_load(from + i));
-  }
-  const __mmask16 rest = (__mmask16)((1u << (n - i)) - 1);
-  const __m256i words =
-      _mm512_cvtps_ph(_mm512_maskz_loadu_ps(rest, from + i), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  _mm256_mask_storeu_epi16(to + i, rest, words);
-}
+SIMD_HALF(avx512_bf16_widen, avx512_bf16_narrow, bf16)
+SIMD_HALF(avx512_fp16_widen, avx512_fp16_narrow, fp16)

@@ -2,8 +2,7 @@
  * tables. */
 #include "kernels/neon/neon.h"
 
-#include "kernels/code.h"
-#include "kernels/simd.h"
+#include "kernels/codec_simd.h"
 
 #include <string.h>
 
@@ -148,11 +147,8 @@ SIMD_INLINE void encode_tail(const struct encoder *e, const float *x, uint8_t *c
   uint8_t packed[TURN + 8];
   memcpy(padded, x, n * sizeof *x);
   encode_turn(e, padded, packed, bits, depth);
-  const size_t size = code_size(n, bits);
-  memcpy(codes, packed, size);
-  if (n * bits % 8) {
-    codes[size - 1] &= (uint8_t)((1u << n * bits % 8) - 1);
-  }
+  memcpy(codes, packed, code_size(n, bits));
+  simd_clear_rest(codes, n, bits);
 }
 
 SIMD_INLINE void encode(const struct codec *codec, const float *x, uint8_t *codes, size_t n, unsigned depth) {
@@ -172,24 +168,7 @@ SIMD_INLINE void encode(const struct codec *codec, const float *x, uint8_t *code
   }
 }
 
-void neon_encode(const struct codec *codec, const float *x, uint8_t *codes, size_t n) {
-  switch (codec->depth) {
-#define NEON_ENCODE_DEPTH(d)                                                                                           \
-  case d:                                                                                                              \
-    encode(codec, x, codes, n, d);                                                                                     \
-    break;
-    NEON_ENCODE_DEPTH(0)
-    NEON_ENCODE_DEPTH(1)
-    NEON_ENCODE_DEPTH(2)
-    NEON_ENCODE_DEPTH(3)
-    NEON_ENCODE_DEPTH(4)
-    NEON_ENCODE_DEPTH(5)
-    NEON_ENCODE_DEPTH(6)
-    NEON_ENCODE_DEPTH(7)
-    NEON_ENCODE_DEPTH(8)
-    NEON_ENCODE_DEPTH(9)
-  }
-}
+SIMD_ENCODE(neon_encode)
 
 /* ---- decode ------------------------------------------------------------------------------------------------------ */
 
@@ -247,7 +226,8 @@ SIMD_INLINE void decode_turn(const struct levels *levels, const struct unpacker 
 }
 
 SIMD_INLINE void decode(const struct codec *codec, const uint8_t *codes, const float *dy, float *dx, size_t n,
-                        unsigned bits) {
+                        bool stream, unsigned bits) {
+  (void)stream; /* no store past the caches here */
   const struct levels levels = {vtable32_load(codec->levels), codec->levels};
   const struct unpacker u = unpacker_make(bits);
   const size_t size = code_size(n, bits);
@@ -266,67 +246,9 @@ SIMD_INLINE void decode(const struct codec *codec, const uint8_t *codes, const f
   }
 }
 
-void neon_decode(const struct codec *codec, const uint8_t *codes, const float *dy, float *dx, size_t n,
-                 enum store_hint hint) {
-  (void)hint;
-  switch (codec->bits) {
-#define NEON_DECODE_BITS(b)                                                                                            \
-  case b:                                                                                                              \
-    decode(codec, codes, dy, dx, n, b);                                                                                \
-    break;
-    NEON_DECODE_BITS(1)
-    NEON_DECODE_BITS(2)
-    NEON_DECODE_BITS(3)
-    NEON_DECODE_BITS(4)
-    NEON_DECODE_BITS(5)
-    NEON_DECODE_BITS(6)
-    NEON_DECODE_BITS(7)
-    NEON_DECODE_BITS(8)
-  }
-}
+SIMD_DECODE(neon_decode)
 
 /* ---- half precision ---------------------------------------------------------------------------------------------- */
 
-SIMD_INLINE void widen(const uint16_t *from, float *to, size_t n, bool bf16) {
-  size_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    vf_store(to + i, bf16 ? vf_load_bf16(from + i) : vf_load_fp16(from + i));
-  }
-  uint16_t words[4] = {0};
-  memcpy(words, from + i, (n - i) * sizeof *from);
-  vf_store_n(to + i, bf16 ? vf_load_bf16(words) : vf_load_fp16(words), n - i);
-}
-
-SIMD_INLINE void narrow(const float *from, uint16_t *to, size_t n, bool bf16) {
-  size_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    if (bf16) {
-      vf_store_bf16(to + i, vf_load(from + i));
-    } else {
-      vf_store_fp16(to + i, vf_load(from + i));
-    }
-  }
-  uint16_t words[4];
-  if (bf16) {
-    vf_store_bf16(words, vf_load_n(from + i, n - i));
-  } else {
-    vf_store_fp16(words, vf_load_n(from + i, n - i));
-  }
-  memcpy(to + i, words, (n - i) * sizeof *to);
-}
-
-void neon_bf16_widen(const uint16_t *from, float *to, size_t n) {
-  widen(from, to, n, true);
-}
-
-void neon_bf16_narrow(const float *from, uint16_t *to, size_t n) {
-  narrow(from, to, n, true);
-}
-
-void neon_fp16_widen(const uint16_t *from, float *to, size_t n) {
-  widen(from, to, n, false);
-}
-
-void neon_fp16_narrow(const float *from, uint16_t *to, size_t n) {
-  narrow(from, to, n, false);
-}
+SIMD_HALF(neon_bf16_widen, neon_bf16_narrow, bf16)
+SIMD_HALF(neon_fp16_widen, neon_fp16_narrow, fp16)
