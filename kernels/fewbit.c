@@ -3,10 +3,12 @@
 
 #include "kernels/code.h"
 #include "kernels/dispatch.h"
+#include "kernels/function_steps.h"
 #include "kernels/quantizer_file.h"
 #include "kernels/run.h"
 #include "kernels/stochastic.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +21,8 @@ struct fewbit_quantizer {
   struct quantizer quantizer;
   struct stochastic stochastic;
   struct run_function function;
-  struct function_user user; /* what function.function.user points to, if to anything */
+  struct function_user user;    /* what function.function.user points to, if to anything */
+  struct function_steps *steps; /* user's context, if f is a table's integral; else NULL */
   const struct kernels *kernels;
   bool is_stochastic;
 };
@@ -110,6 +113,18 @@ static bool computes(const fewbit_quantizer *q, bool value) {
   return function->id != FUNCTION_STEPWISE && function->id != FUNCTION_USER;
 }
 
+/* f becomes the integral of the quantizer's levels: they are f' itself. */
+static int set_steps(fewbit_quantizer *q, struct error *err) {
+  q->steps = malloc(sizeof *q->steps);
+  if (!q->steps) {
+    return error_set(err, ERROR_MEMORY, "quantizer: out of memory");
+  }
+  function_steps_init(q->steps, &q->quantizer);
+  const struct function_user user = function_steps_user(q->steps);
+  set_function(q, &(struct function){.id = FUNCTION_STEPWISE, .user = &user});
+  return 0;
+}
+
 /* Gives the quantizer to the caller if status is FEWBIT_OK, else frees it. */
 static int finish(fewbit_quantizer *q, int status, fewbit_quantizer **quantizer) {
   if (status < 0) {
@@ -187,23 +202,28 @@ int fewbit_quantizer_fit(const fewbit_options *options, fewbit_quantizer **quant
   return q ? finish(q, make_fit(q, options, as_error(error)), quantizer) : status;
 }
 
-/* The function of a table: the built-in one of this name, with the parameters that the quantizer came with. */
-static void set_function_of_table(fewbit_quantizer *q) {
+/* The function of a table, with the parameters that the quantizer came with: a built-in one, steps, or no more than a
+ * name. An error that the table does not tell is measured where f' is known. */
+static int set_function_of_table(fewbit_quantizer *q, struct error *err) {
   struct function function = {.id = q->quantizer.function};
+  if (function.id == FUNCTION_STEPWISE && q->quantizer.error == 0) {
+    return set_steps(q, err);
+  }
   memcpy(function.params, q->quantizer.params, sizeof function.params);
   set_function(q, &function);
+  return isnan(q->quantizer.error) && computes(q, false)
+             ? quantizer_measure(&q->quantizer, &function, &weight_default, &q->quantizer.error, NULL, err)
+             : 0;
 }
 
 static int make_loaded(fewbit_quantizer *q, const char *path, const char *name, unsigned bits, struct error *err) {
   struct function function;
-  int code = name ? function_find(&function, name, err) : 0;
-  if (code == 0) {
-    code = quantizer_load(&q->quantizer, name ? &function : NULL, bits, path, err);
+  struct function_user user;
+  if (name && function_find(&function, name, NULL) < 0) {
+    function_init_named(&function, &user, name); /* a user's own; or misspelt: the file has none of that name then */
   }
-  if (code == 0) {
-    set_function_of_table(q);
-  }
-  return code;
+  const int code = quantizer_load(&q->quantizer, name ? &function : NULL, bits, path, err);
+  return code < 0 ? code : set_function_of_table(q, err);
 }
 
 int fewbit_quantizer_load(const char *path, const char *function, unsigned bits, fewbit_quantizer **quantizer,
@@ -223,13 +243,19 @@ int fewbit_quantizer_from_table(const char *function, const double *breakpoints,
     return status;
   }
   struct function found;
-  int code = function_find(&found, function, as_error(error));
+  struct function_user user;
+  const bool steps = strcmp(function, function_traits(FUNCTION_STEPWISE)->name) == 0;
+  if (steps) {
+    function_init_named(&found, &user, function);
+  }
+  int code = steps ? 0 : function_find(&found, function, as_error(error));
   if (code == 0) {
     code = quantizer_from_table(&q->quantizer, &found, breakpoints, codes, intervals, levels, levels_count,
                                 as_error(error));
   }
   if (code == 0) {
-    set_function_of_table(q);
+    q->quantizer.error = steps ? 0 : q->quantizer.error;
+    code = set_function_of_table(q, as_error(error));
   }
   return finish(q, code, quantizer);
 }
@@ -240,11 +266,18 @@ static int make_stochastic(fewbit_quantizer *q, const fewbit_quantizer *from, st
                      "stochastic rounding: the derivative of %s is not known; fit it with a function of your own",
                      from->quantizer.name);
   }
+  int code = 0;
   q->quantizer = from->quantizer;
-  set_function(q, &from->function.function);
   q->is_stochastic = true;
-  const int code = stochastic_span(&q->quantizer, &q->function.function, err);
+  if (from->steps) {
+    code = set_steps(q, err);
+  } else {
+    set_function(q, &from->function.function);
+    code = stochastic_span(&q->quantizer, &q->function.function, err);
+  }
   if (code == 0) {
+    q->quantizer.intervals = 1; /* chance chooses; of steps, each of which is a level, it has none to choose between */
+    q->quantizer.codes[0] = 0;
     stochastic_init(&q->stochastic, &q->quantizer);
   }
   return code;
@@ -257,6 +290,9 @@ int fewbit_quantizer_stochastic(const fewbit_quantizer *from, fewbit_quantizer *
 }
 
 void fewbit_quantizer_free(fewbit_quantizer *quantizer) {
+  if (quantizer) {
+    free(quantizer->steps);
+  }
   free(quantizer);
 }
 

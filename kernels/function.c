@@ -21,6 +21,13 @@ void function_init(struct function *function, enum function_id id) {
   memcpy(function->params, traits->defaults, sizeof function->params);
 }
 
+void function_init_named(struct function *function, struct function_user *user, const char *name) {
+  const char *stepwise = function_traits(FUNCTION_STEPWISE)->name;
+  *user = (struct function_user){.context = NULL};
+  strncpy(user->name, name, sizeof user->name - 1);
+  *function = (struct function){.id = strcmp(name, stepwise) == 0 ? FUNCTION_STEPWISE : FUNCTION_USER, .user = user};
+}
+
 /* ---- by name --------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -67,6 +74,9 @@ int function_find(struct function *function, const char *name, struct error *err
       return 0;
     }
   }
+  if (strcmp(wanted, function_traits(FUNCTION_STEPWISE)->name) == 0) {
+    return error_set(err, ERROR_USAGE, "stepwise has no steps of its own: give them as a table");
+  }
   list_names(names, sizeof names);
   return error_set(err, ERROR_USAGE, "no function is named '%.40s': there are %s", name, names);
 }
@@ -93,7 +103,8 @@ int function_check(const struct function *function, struct error *err) {
                      formulas->traits.param_names[0], function->params[0],
                      formulas->traits.params > 1 ? ", and the other" : "");
   }
-  if ((function->id == FUNCTION_USER || function->id == FUNCTION_STEPWISE) && !function->user) {
+  if ((function->id == FUNCTION_USER || function->id == FUNCTION_STEPWISE) &&
+      (!function->user || !function->user->derivative)) {
     return error_set(err, ERROR_USAGE, "%s: no function was given; use a table or a library", formulas->traits.name);
   }
   return 0;

@@ -35,7 +35,7 @@ enum function_id {
   FUNCTION_HARDSHRINK, /* lambd = 0.5 */
   FUNCTION_SOFTSHRINK, /* lambd = 0.5 */
   FUNCTION_THRESHOLD,  /* threshold = 0, value = 0 */
-  FUNCTION_STEPWISE,   /* f(0) = 0 and f' the steps that are given: a table of a user's own, or a quantizer's */
+  FUNCTION_STEPWISE,   /* f(0) = 0 and f' the steps that are given: a table of a user's own, or an exact quantizer's */
   FUNCTION_USER,
   FUNCTION_COUNT
 };
@@ -43,7 +43,8 @@ enum function_id {
 enum { FUNCTION_PARAMS = 2, FUNCTION_NAME_SIZE = 48 };
 
 /* A function that is not built in. Knots (ascending) are where f' or f'' jumps; for FUNCTION_STEPWISE f' is constant
- * between them. Derivatives must be finite, and monotone but for a few dozen turns. */
+ * between them. Derivatives must be finite, and monotone but for a few dozen turns. value NULL: codes only; derivative
+ * NULL: nothing but the name is known, as of a table in a file. */
 struct function_user {
   char name[FUNCTION_NAME_SIZE];
   double (*value)(double x, const void *context);
@@ -73,9 +74,12 @@ const struct function_traits *function_traits(enum function_id id); /* never NUL
 int function_find(struct function *function, const char *name, struct error *err);
 void function_init(struct function *function, enum function_id id); /* not for FUNCTION_STEPWISE, FUNCTION_USER */
 const char *function_name(const struct function *function);
-/* Sets a parameter by PyTorch's name for it ("lambda", "slope", "min", "max" do too); ERROR_USAGE if the function has none of that name or the value is not finite. */
+/* A function of which nothing but the name is known, "stepwise" being FUNCTION_STEPWISE; user is its storage. */
+void function_init_named(struct function *function, struct function_user *user, const char *name);
+/* Sets a parameter by PyTorch's name for it ("lambda", "slope", "min", "max" do too); ERROR_USAGE if the function has
+ * none of that name or the value is not finite. */
 int function_set(struct function *function, const char *param, double value, struct error *err);
-/* Are the parameters ones that the function is defined for? Fits ask this first. */
+/* Are the parameters ones that the function is defined for, and is f' known? Fits ask this first. */
 int function_check(const struct function *function, struct error *err);
 
 double function_value(const struct function *function, double x);      /* f(x) */

@@ -99,6 +99,7 @@ int quantizer_from_table(struct quantizer *quantizer, const struct function *fun
                          struct error *err) {
   int code = check_table(breakpoints, codes, intervals, levels, levels_count, err);
   *quantizer = (struct quantizer){.weight = weight_default, .method = codes ? QUANTIZER_VALUE : QUANTIZER_INTERVAL};
+  quantizer->error = quantizer->cosine = quantizer->lower_bound = quantizer->residual = NAN;
   if (code < 0) {
     return code;
   }

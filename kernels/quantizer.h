@@ -51,7 +51,8 @@ int quantizer_get(struct quantizer *quantizer, const struct function *function, 
                   enum quantizer_method method, const struct weight *weight, struct error *err);
 
 /* From breakpoints (intervals - 1, ascending), levels and codes of any origin: rounds to float32, checks the
- * invariants (ERROR_INPUT). codes NULL: interval i has level i. error, cosine: see quantizer_measure. */
+ * invariants (ERROR_INPUT). codes NULL: interval i has level i. error, cosine, lower_bound and residual are NaN: see
+ * quantizer_measure. */
 int quantizer_from_table(struct quantizer *quantizer, const struct function *function, const double *breakpoints,
                          const uint8_t *codes, unsigned intervals, const double *levels, unsigned levels_count,
                          struct error *err);

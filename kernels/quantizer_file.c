@@ -114,38 +114,60 @@ static uint8_t *codes_of(const json_t *array, unsigned count) {
   return codes;
 }
 
-/* The built-in function that the JSON names, with its parameters; or the caller's. */
-static int function_of(const json_t *root, const struct function *given, struct function *function, const char *name,
-                       struct error *err) {
-  const char *wanted = json_string_value(json_object_get(root, "function")), *key;
-  json_t *parameters = json_object_get(root, "parameters"), *value;
-  int code;
-  if (given) {
-    *function = *given;
-    return 0;
-  }
-  code = wanted ? function_find(function, wanted, NULL) : ERROR_INPUT;
-  if (code < 0) {
-    return error_set(err, ERROR_INPUT, "%s: '%.40s' is no built-in function", name, wanted ? wanted : "");
-  }
+static int set_parameters(struct function *function, json_t *parameters, const char *name, struct error *err) {
+  const char *key;
+  json_t *value;
+  struct error why;
+  int code = 0;
   json_object_foreach(parameters, key, value) {
-    code = function_set(function, key, json_number_value(value), err);
-    if (code < 0) {
-      return ERROR_INPUT;
-    }
+    code = code < 0 ? code : function_set(function, key, json_is_number(value) ? json_number_value(value) : NAN, &why);
   }
-  code = function_check(function, err);
-  return code < 0 ? ERROR_INPUT : 0;
+  if (code == 0) {
+    code = function_check(function, &why);
+  }
+  return code < 0 ? error_set(err, ERROR_INPUT, "%s: %.500s", name, why.message) : 0;
+}
+
+/* May a table that names `found` be one for the function that the caller gives? Who brings f' along measures any. */
+static bool is_for(const struct function *given, const struct function *found) {
+  if (given->user) {
+    return given->user->derivative || strcmp(function_name(given), function_name(found)) == 0;
+  }
+  return found->user || found->id == given->id;
+}
+
+/* The function that the JSON names, with its parameters; the caller's where that one is not built in. */
+static int function_of(const json_t *root, const struct function *given, struct function *function,
+                       struct function_user *user, const char *name, struct error *err) {
+  const char *wanted = json_string_value(json_object_get(root, "function"));
+  if (!wanted || !*wanted || strlen(wanted) >= FUNCTION_NAME_SIZE) {
+    return error_set(err, ERROR_INPUT, "%s: does not name a function", name);
+  }
+  if (function_find(function, wanted, NULL) < 0) {
+    function_init_named(function, user, wanted);
+  }
+  if (given && !is_for(given, function)) {
+    return error_set(err, ERROR_INPUT, "%s: is a table for %s, not for %s", name, wanted, function_name(given));
+  }
+  if (given && (given->user || function->user)) {
+    *function = *given;
+  }
+  return function->user ? 0 : set_parameters(function, json_object_get(root, "parameters"), name, err);
+}
+
+static double number_or_nan(const json_t *root, const char *key) {
+  const json_t *value = json_object_get(root, key);
+  return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
 static void fill_certificate(struct quantizer *quantizer, const json_t *root) {
   const char *method = json_string_value(json_object_get(root, "method"));
   const char *weight = json_string_value(json_object_get(root, "weight"));
   quantizer->method = method && strcmp(method, "interval") == 0 ? QUANTIZER_INTERVAL : QUANTIZER_VALUE;
-  quantizer->error = json_number_value(json_object_get(root, "error"));
-  quantizer->cosine = json_number_value(json_object_get(root, "cosine"));
-  quantizer->lower_bound = json_number_value(json_object_get(root, "lower_bound"));
-  quantizer->residual = json_number_value(json_object_get(root, "residual"));
+  quantizer->error = number_or_nan(root, "error");
+  quantizer->cosine = number_or_nan(root, "cosine");
+  quantizer->lower_bound = number_or_nan(root, "lower_bound");
+  quantizer->residual = number_or_nan(root, "residual");
   if (!weight || strncmp(weight, "histogram", 9) == 0 || weight_parse(&quantizer->weight, weight, NULL) < 0) {
     quantizer->weight = (struct weight){.kind = WEIGHT_HISTOGRAM};
   }
@@ -155,6 +177,7 @@ static int from_json(struct quantizer *quantizer, const struct function *given, 
                      struct error *err) {
   struct figures figures = {0};
   struct function function;
+  struct function_user user;
   json_int_t bits = json_integer_value(json_object_get(root, "bits"));
   const char *found = json_string_value(json_object_get(root, "schema"));
   int code;
@@ -162,7 +185,7 @@ static int from_json(struct quantizer *quantizer, const struct function *given, 
     return error_set(err, ERROR_INPUT, "%s: is no quantizer: its schema is '%.40s', not '%s'", name, found ? found : "",
                      schema);
   }
-  code = function_of(root, given, &function, name, err);
+  code = function_of(root, given, &function, &user, name, err);
   if (code < 0) {
     return code;
   }

@@ -17,8 +17,10 @@ int quantizer_encode_npz(const struct quantizer *quantizers, size_t count, char 
                          struct error *err);
 
 /* Reads what the bytes hold; name is for messages. For .npz, function and bits choose the table. From JSON, function
- * NULL is the built-in one that it names, bits 0 whatever it has. error and the like are as the JSON says; an .npz says
- * nothing of them (quantizer_measure does). */
+ * NULL is the one that it names, built in or not, bits 0 whatever it has; ERROR_INPUT if function and JSON name different
+ * ones that are built in, or function is a mere name (function_init_named) and not the JSON's. A built-in function's
+ * parameters are the JSON's. error and the like are as the JSON says, NaN if it does not; an .npz says nothing of them
+ * (quantizer_measure does). */
 int quantizer_decode_json(struct quantizer *quantizer, const struct function *function, unsigned bits,
                           const char *bytes, size_t size, const char *name, struct error *err);
 int quantizer_decode_npz(struct quantizer *quantizer, const struct function *function, unsigned bits, const char *bytes,

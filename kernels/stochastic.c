@@ -192,8 +192,9 @@ int stochastic_span(struct quantizer *quantizer, const struct function *function
     return error_set(err, ERROR_MEMORY, "levels for stochastic rounding: out of memory");
   }
   struct weight weight = quantizer->weight;
-  if (weight.kind == WEIGHT_HISTOGRAM) { /* a quantizer remembers only where a histogram lay */
+  if (weight.kind == WEIGHT_HISTOGRAM) { /* a quantizer remembers where it lay at most; one from a file not even that */
     weight.kind = WEIGHT_UNIFORM;
+    weight = weight.a < weight.b ? weight : weight_default;
   }
   samples_init(samples, function, &weight);
   const unsigned count = 1u << quantizer->bits;
