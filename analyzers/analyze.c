@@ -176,5 +176,8 @@ int analyze_trace(const char *path, struct facts *facts, const struct analyze_op
 }
 
 int analyze_load(const char *path, struct facts *facts, const struct analyze_options *options, struct error *err) {
-  return store_is_database(path) ? store_read(path, facts, err) : analyze_trace(path, facts, options, err);
+  if (!store_is_database(path)) {
+    return analyze_trace(path, facts, options, err);
+  }
+  return options && options->history ? store_read_history(path, facts, err) : store_read(path, facts, err);
 }

@@ -5,9 +5,12 @@
 #include "analyzers/facts.h"
 #include "common/error.h"
 
+#include <stdbool.h>
+
 struct analyze_options {
   void (*progress)(void *context, double share); /* 0 to 1, now and then; may be NULL */
   void *context;
+  bool history; /* the saved blocks of every step from a store too; from a trace they always come */
 };
 
 /* Reads a trace once, with memory that grows with live blocks and distinct stacks, not with events. On success the

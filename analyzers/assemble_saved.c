@@ -2,6 +2,7 @@
 #include "analyzers/assemble_saved.h"
 
 #include "analyzers/eligibility.h"
+#include "analyzers/facts_modules.h"
 #include "analyzers/site.h"
 #include "analyzers/strings.h"
 #include "common/error.h"
@@ -15,7 +16,8 @@ static int name_holders(struct analysis *analysis, struct facts *facts) {
     const char *node_class = holders_node_class(&analysis->holders, holder);
     const char *op = op_names_canonical(analysis->names, holder->raw_op, node_class);
     holder->op = strings_intern(facts->strings, *op ? op : "unknown");
-    if (!holder->op) {
+    holder->layer = strings_intern(facts->strings, holder->layer);
+    if (!holder->op || !holder->layer) {
       return ERROR_MEMORY;
     }
   }
@@ -155,6 +157,12 @@ static int name_stacks(struct analysis *analysis, struct facts *facts) {
   return rc;
 }
 
+static int list_modules(const struct analysis *analysis, struct facts *facts) {
+  const struct trace_module *modules;
+  size_t count = trace_reader_modules(analysis->reader, &modules);
+  return facts_list_modules(facts, modules, count);
+}
+
 static enum category site_category(const struct stack_load *load, const struct peak_share *share) {
   int64_t other = load->peak_bytes - share->saved - share->parameter;
   if (share->saved >= share->parameter && share->saved >= other && share->saved > 0) {
@@ -220,7 +228,7 @@ static int list_saved(struct analysis *analysis, struct facts *facts) {
     if (rc != 0) {
       return rc;
     }
-    facts->saved[facts->saved_count++].layer = strings_intern(facts->strings, "");
+    facts->saved_count++;
   }
   return 0;
 }
@@ -233,6 +241,7 @@ int assemble_saved(struct analysis *analysis, struct facts *facts, struct peak_s
     rc = list_replaceables(analysis->holders.history, facts);
   }
   rc = rc == 0 ? name_stacks(analysis, facts) : rc;
+  rc = rc == 0 ? list_modules(analysis, facts) : rc;
   rc = rc == 0 ? list_sites(analysis, facts, shares) : rc;
   rc = rc == 0 ? list_saved(analysis, facts) : rc;
   facts->history = analysis->holders.history; /* goes with facts from here on, half made or not */

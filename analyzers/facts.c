@@ -40,6 +40,7 @@ void facts_fini(struct facts *facts) {
   free(facts->projections);
   free(facts->sites);
   free(facts->stacks);
+  free(facts->modules);
   free(facts->timeline);
   free(facts->segments);
   free(facts->replaceables);

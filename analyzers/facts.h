@@ -62,7 +62,7 @@ struct facts_saved_block {
   const char *dtype;          /* "float32", static */
   char *op_allocated;         /* op whose output (or temporary) it is, "" = none seen */
   char *op;                   /* its first holder's; by_op counts the block under every holder */
-  char *layer;                /* "" unless recorded with --layers */
+  const char *layer;          /* whose forward pass saved it first; "" unless recorded with --layers */
   char *site;           /* the nearest frame of the program itself: "train.c:88 forward" or "libtorch_cpu.so at::..." */
   const char *evidence; /* static */
   const char *reason;   /* static: why it is (not) eligible */
@@ -109,6 +109,12 @@ struct facts_stack { /* of every stack that a site or saved block names; innermo
   size_t frames_count;
 };
 
+struct facts_module { /* an ELF file that frames name */
+  char *name;         /* base name: facts_frame.module */
+  char *path;         /* as it was mapped */
+  char *build_id;     /* lower-case hexadecimal, "" none */
+};
+
 struct facts_sample { /* the timeline for plots: the highest live bytes within an interval */
   uint64_t time_ns, live_bytes, saved_bytes;
 };
@@ -153,13 +159,15 @@ struct facts {
   size_t sites_count;
   struct facts_stack *stacks; /* by stack id */
   size_t stacks_count;
+  struct facts_module *modules; /* by name; of files of one name the first */
+  size_t modules_count;
   struct facts_sample *timeline;
   size_t timeline_count;
   struct facts_segment *segments; /* by event */
   size_t segments_count;
   struct facts_replaceable *replaceables; /* of every step, by begin_event */
   size_t replaceables_count;
-  struct saved_history *history; /* the saved blocks of every step, for the store; NULL if read from a store */
+  struct saved_history *history; /* the saved blocks of every step (facts_saved.h); NULL if a store was read without */
 };
 
 void facts_fini(struct facts *facts); /* zeroed or half-made is fine; leaves it zeroed */

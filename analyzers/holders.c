@@ -128,6 +128,15 @@ static int watch_op(struct holders *holders, struct saved_holder *holder, uint32
   return 0;
 }
 
+/* As a mark named it, by its caller's frame, else by the stack. */
+static const char *raw_op_of(const struct holders *holders, const struct trace_event *event, size_t *frame) {
+  if (event->save.op && event->save.op[0]) {
+    *frame = 0;
+    return event->save.op;
+  }
+  return op_names_of_stack(holders->names, event->stack, frame);
+}
+
 static int holder_new(struct holders *holders, const struct trace_event *event, uint32_t row_index,
                       struct thread_state *thread) {
   struct saved_history *history = holders->history;
@@ -149,8 +158,9 @@ static int holder_new(struct holders *holders, const struct trace_event *event, 
       .next = SAVED_NONE,
       .stack = event->stack,
       .dtype = event->save.dtype,
+      .layer = event->save.layer,
       .source = (uint8_t)event->save.source,
-      .raw_op = op_names_of_stack(holders->names, event->stack, &frame),
+      .raw_op = raw_op_of(holders, event, &frame),
   };
   append_to_row(holders, saved_row_at(history, row_index), index);
   holders->window_live++;

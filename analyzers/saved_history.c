@@ -79,6 +79,7 @@ int saved_history_block(const struct saved_history *history, uint32_t index, str
       .dtype = dtype_name(first->dtype),
       .op_allocated = names->op,
       .op = first->op,
+      .layer = first->layer,
       .site = names->site,
       .evidence = saved_evidence_name(first->source),
       .reason = row->reason,

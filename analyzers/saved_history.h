@@ -29,6 +29,7 @@ struct saved_holder {
   const char *raw_op;     /* dispatcher's name, or ""; interned by the symbols */
   const char *node_class; /* from the release, NULL: not known */
   char *op;               /* canonical, in the facts' strings; once judged */
+  const char *layer;      /* whose forward pass saved it, or ""; the trace's, once judged the facts' */
   uint8_t source;         /* enum trace_source */
   bool released;          /* by a release, not by the end of its block */
   bool released_in_backward;

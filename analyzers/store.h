@@ -19,11 +19,13 @@ bool store_is_database(const char *path);
 int store_check(const char *path, struct error *err);
 
 /* Writes the store as one transaction into a new file beside path and renames it into place, so that path is whole or
- * as it was. Facts read from a store have no history: their store has the listed blocks only. */
+ * as it was. Facts without a history make a store with the listed blocks only. */
 int store_write(const char *path, const struct facts *facts, struct error *err);
 
 /* The facts of a store; the caller ends them with facts_fini. ERROR_INPUT: missing, damaged, not a store of actscope's,
  * or of another schema version. On failure *facts is zeroed. */
 int store_read(const char *path, struct facts *facts, struct error *err);
+/* The same with facts->history, the saved blocks of every step, which takes longer. */
+int store_read_history(const char *path, struct facts *facts, struct error *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include "analyzers/eligibility.h"
 #include "analyzers/facts_ops.h"
 #include "analyzers/saved_history.h"
+#include "analyzers/store_history.h"
 #include "analyzers/store_row.h"
 #include "trace/trace_format.h"
 
@@ -300,6 +301,35 @@ static int read_stacks(sqlite3 *db, struct facts *facts) {
   return end(&row, more);
 }
 
+/* Stores of the first weeks have no such table. */
+static bool has_modules(sqlite3 *db) {
+  struct store_row row;
+  store_row_open(&row, db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'module'");
+  bool found = store_next_row(&row) > 0 && store_get_i64(&row) > 0;
+  store_row_close(&row);
+  return found;
+}
+
+static int read_modules(sqlite3 *db, struct facts *facts) {
+  struct store_row row;
+  int more;
+  if (!has_modules(db)) {
+    return 0;
+  }
+  store_row_open(&row, db, "SELECT name, path, build_id FROM module ORDER BY name");
+  while ((more = store_next_row(&row)) > 0) {
+    struct facts_module *module = grow((void **)&facts->modules, &facts->modules_count, sizeof *module);
+    if (!module) {
+      row.failed = SQLITE_NOMEM;
+      continue;
+    }
+    module->name = store_get_interned(&row, facts->strings);
+    module->path = store_get_interned(&row, facts->strings);
+    module->build_id = store_get_interned(&row, facts->strings);
+  }
+  return end(&row, more);
+}
+
 static int read_timeline(sqlite3 *db, struct facts *facts) {
   struct store_row row;
   int more;
@@ -388,8 +418,8 @@ static bool refers_to_steps(const struct facts *facts) {
 
 static int read_all(sqlite3 *db, struct facts *facts) {
   static int (*const tables[])(sqlite3 *, struct facts *) = {
-      read_run,    read_categories, read_steps,    read_saved,        read_sites,
-      read_stacks, read_timeline,   read_segments, read_replaceables, read_projections,
+      read_run,     read_categories, read_steps,    read_saved,        read_sites,       read_stacks,
+      read_modules, read_timeline,   read_segments, read_replaceables, read_projections,
   };
   facts->strings = strings_open();
   int rc = facts->strings ? 0 : SQLITE_NOMEM;
@@ -448,7 +478,7 @@ static void distrust(sqlite3 *db) {
   sqlite3_exec(db, "PRAGMA cell_size_check=ON;", NULL, NULL, NULL);
 }
 
-int store_read(const char *path, struct facts *facts, struct error *err) {
+static int read_file(const char *path, struct facts *facts, bool history, struct error *err) {
   sqlite3 *db = NULL;
   *facts = (struct facts){0};
   if (access(path, R_OK) != 0) {
@@ -461,6 +491,7 @@ int store_read(const char *path, struct facts *facts, struct error *err) {
     distrust(db);
     rc = check_identity(db, path, err);
     int table = rc == 0 ? read_all(db, facts) : 0;
+    table = rc == 0 && table == 0 && history ? store_read_saved_history(db, facts) : table;
     rc = table != 0 ? damaged(path, table, err) : rc;
   }
   sqlite3_close(db);
@@ -468,4 +499,12 @@ int store_read(const char *path, struct facts *facts, struct error *err) {
     facts_fini(facts);
   }
   return rc;
+}
+
+int store_read(const char *path, struct facts *facts, struct error *err) {
+  return read_file(path, facts, false, err);
+}
+
+int store_read_history(const char *path, struct facts *facts, struct error *err) {
+  return read_file(path, facts, true, err);
 }

@@ -24,6 +24,7 @@ const char store_schema[] =
     "CREATE TABLE frame (frame INTEGER PRIMARY KEY, function TEXT NOT NULL, file TEXT NOT NULL, line INTEGER NOT NULL,"
     " module TEXT NOT NULL);"
     "CREATE TABLE stack (stack INTEGER PRIMARY KEY, frames TEXT NOT NULL);"
+    "CREATE TABLE module (name TEXT PRIMARY KEY, path TEXT NOT NULL, build_id TEXT NOT NULL);"
     "CREATE TABLE sample (position INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, live_bytes INTEGER NOT NULL,"
     " saved_bytes INTEGER NOT NULL);"
     "CREATE TABLE segment (event INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, peak_bytes INTEGER NOT NULL);"

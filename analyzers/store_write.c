@@ -266,6 +266,20 @@ static int write_stacks(sqlite3 *db, const struct facts *facts) {
   return rc;
 }
 
+static int write_modules(sqlite3 *db, const struct facts *facts) {
+  struct store_row row;
+  int rc = 0;
+  store_row_open(&row, db, "INSERT INTO module VALUES (?,?,?)");
+  for (size_t i = 0; i < facts->modules_count && rc == 0; i++) {
+    store_put_text(&row, facts->modules[i].name);
+    store_put_text(&row, facts->modules[i].path);
+    store_put_text(&row, facts->modules[i].build_id);
+    rc = store_put_row(&row);
+  }
+  store_row_close(&row);
+  return rc;
+}
+
 static int write_timeline(sqlite3 *db, const struct facts *facts) {
   struct store_row row;
   int rc = 0;
@@ -336,8 +350,8 @@ static int write_projections(sqlite3 *db, const struct facts *facts) {
 
 static int write_all(sqlite3 *db, const struct facts *facts) {
   static int (*const tables[])(sqlite3 *, const struct facts *) = {
-      write_run,    write_categories, write_steps,    write_saved,        write_sites,
-      write_stacks, write_timeline,   write_segments, write_replaceables, write_projections,
+      write_run,     write_categories, write_steps,    write_saved,        write_sites,       write_stacks,
+      write_modules, write_timeline,   write_segments, write_replaceables, write_projections,
   };
   char identity[96];
   snprintf(identity, sizeof identity, "PRAGMA application_id=%d; PRAGMA user_version=%d;", STORE_APPLICATION_ID,

@@ -3,16 +3,30 @@
 #include "cli/load.h"
 #include "cli/output.h"
 
+#include "reports/chrome.h"
 #include "reports/collapsed.h"
+#include "reports/massif.h"
+#include "reports/pprof.h"
 
+#include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
+
+#define FORMAT_NAMES "collapsed, chrome, pprof, massif"
 
 struct format {
   const char *name;
   void (*emit)(struct sink *sink, const struct facts *facts);
+  bool history; /* tells of the saved blocks of every step */
+  bool binary;
 };
 
-static const struct format formats[] = {{"collapsed", collapsed_emit}};
+static const struct format formats[] = {
+    {"collapsed", collapsed_emit, false, false},
+    {"chrome", chrome_emit, true, false},
+    {"pprof", pprof_emit, false, true},
+    {"massif", massif_emit, false, false},
+};
 
 struct arguments {
   const char *run;
@@ -26,7 +40,7 @@ static const struct format *parse_format(const char *name, struct argp_state *st
       return &formats[i];
     }
   }
-  argp_error(state, "--format: unknown format '%s'; the formats are: collapsed", name);
+  argp_error(state, "--format: unknown format '%s'; the formats are: " FORMAT_NAMES, name);
   return NULL;
 }
 
@@ -47,7 +61,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     return 0;
   case ARGP_KEY_END:
     if (!arguments->run || !arguments->format) {
-      argp_error(state, arguments->run ? "no --format given; the formats are: collapsed"
+      argp_error(state, arguments->run ? "no --format given; the formats are: " FORMAT_NAMES
                                        : "no RUN given: a trace, or a store made from it");
     }
     return 0;
@@ -57,7 +71,11 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 }
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "collapsed: allocation stacks by bytes at the peak, for flame graphs", 0}, {0}};
+    {"format", 'f', "FORMAT", 0,
+     "collapsed: stacks by bytes at the peak, for flame graphs; chrome: the run over time, for Perfetto and "
+     "chrome://tracing; pprof: the peak for pprof; massif: the heap over time, for ms_print",
+     0},
+    {0}};
 static const struct argp_child children[] = {{&output_plain_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
     .options = options,
@@ -65,8 +83,24 @@ static const struct argp argp = {
     .args_doc = "RUN",
     .children = children,
     .doc = "Writes RUN in the format of another tool.\v"
-           "Collapsed stacks are read by flamegraph.pl, inferno-flamegraph and speedscope:\n"
-           "  actscope export RUN --format collapsed | flamegraph.pl --countname bytes > peak.svg"};
+           "What reads them:\n"
+           "  actscope export RUN --format collapsed | flamegraph.pl --countname bytes > peak.svg\n"
+           "  actscope export RUN --format chrome -o run.json       # open it in ui.perfetto.dev\n"
+           "  actscope export RUN --format pprof -o peak.pb.gz; go tool pprof -top peak.pb.gz\n"
+           "  actscope export RUN --format massif -o massif.out.run; ms_print massif.out.run"};
+
+static bool goes_to_terminal(const struct output *output) {
+  return (!output->path || strcmp(output->path, "-") == 0) && isatty(STDOUT_FILENO);
+}
+
+static int load(const struct arguments *arguments, struct facts *facts, struct error *err) {
+  if (arguments->format->binary && goes_to_terminal(&arguments->output)) {
+    return error_set(err, ERROR_USAGE, "%s is a binary format, nothing for a terminal; name a file with -o",
+                     arguments->format->name);
+  }
+  return arguments->format->history ? load_facts_history(arguments->run, facts, err)
+                                    : load_facts(arguments->run, facts, err);
+}
 
 static int emit(const struct arguments *arguments, const struct facts *facts, struct error *err) {
   struct sink sink;
@@ -84,7 +118,7 @@ static int run(int argc, char **argv) {
   struct error err;
   int code;
   argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-  code = load_facts(arguments.run, &facts, &err);
+  code = load(&arguments, &facts, &err);
   if (code == 0) {
     code = emit(&arguments, &facts, &err);
   }
@@ -92,4 +126,5 @@ static int run(int argc, char **argv) {
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;
 }
 
-const struct command command_export = {"export", "the run in other tools' formats, e.g. for flame graphs", run};
+const struct command command_export = {"export",
+                                       "the run in other tools' formats: flame graphs, Perfetto, pprof, massif", run};

@@ -82,6 +82,41 @@ static bool ends_with(const char *path, const char *ending) {
   return length > size && strcmp(path + length - size, ending) == 0;
 }
 
+/* Does the option's FILE name one that will be written? It would be lost, or half read. */
+static void check_kept(const struct arguments *arguments, const char *option, const char *file,
+                       struct argp_state *state) {
+  const char *const outputs[] = {arguments->output.path, arguments->plot};
+  for (size_t i = 0; file && i < 2; i++) {
+    if (outputs[i] && output_is_same(outputs[i], file)) {
+      argp_error(state, "%s is what %s reads, and would be lost; give another name", outputs[i], option);
+    }
+  }
+}
+
+static void check_files(const struct arguments *arguments, struct argp_state *state) {
+  static const char histogram[] = "histogram:";
+  const size_t prefix = sizeof histogram - 1;
+  const char *weight = arguments->weight;
+  check_kept(arguments, "--table", arguments->table, state);
+  check_kept(arguments, "--compare", arguments->compare, state);
+  check_kept(arguments, "--weight", weight && strncmp(weight, histogram, prefix) == 0 ? weight + prefix : NULL, state);
+  if (arguments->plot && !ends_with(arguments->plot, ".svg") && !ends_with(arguments->plot, ".png")) {
+    argp_error(state, "--plot: '%s' is no name ending in .svg or .png", arguments->plot);
+  }
+  if (arguments->plot && arguments->output.path && strcmp(arguments->plot, arguments->output.path) == 0) {
+    argp_error(state, "-o and --plot name the same file");
+  }
+  if (!ends_with(arguments->output.path, ".npz")) {
+    return;
+  }
+  if (arguments->output.json || arguments->compare) {
+    argp_error(state, "%s does not go into an .npz; leave out -o, or give it a .json",
+               arguments->compare ? "--compare" : "--json");
+  } else if (arguments->method != QUANTIZER_INTERVAL) {
+    argp_error(state, "an .npz holds one level an interval: add --method interval, or save as .json");
+  }
+}
+
 static void check(const struct arguments *arguments, struct argp_state *state) {
   if (arguments->table && arguments->library) {
     argp_error(state, "--table and --library both give the function; use one");
@@ -91,9 +126,8 @@ static void check(const struct arguments *arguments, struct argp_state *state) {
     argp_error(state, "too many arguments: '%s'; --library names the function", arguments->function);
   } else if ((arguments->plot || arguments->compare) && arguments->bits_count > 1) {
     argp_error(state, "--plot and --compare take one number of --bits");
-  } else if (arguments->plot && !ends_with(arguments->plot, ".svg") && !ends_with(arguments->plot, ".png")) {
-    argp_error(state, "--plot: '%s' is no name ending in .svg or .png", arguments->plot);
   }
+  check_files(arguments, state);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state) {
@@ -157,7 +191,8 @@ static const struct argp_option options[] = {
      "A function of your own, from a shared library with "
      "double NAME(double) and double NAME_derivative(double)",
      0},
-    {"compare", KEY_COMPARE, "FILE", 0, "Show the error of the table in FILE (.npz, .json) beside this one's", 0},
+    {"compare", KEY_COMPARE, "FILE", 0,
+     "Show the error of the table in FILE (.npz, .json; FUNCTION's, of B bits) beside this one's", 0},
     {"plot", KEY_PLOT, "FILE.svg", 0, "Draw f', its approximation and the difference (.svg, .png; needs gnuplot)", 0},
     {NULL, 0, NULL, 0, "Parameters of functions, as PyTorch has them:", 3},
     {"alpha", KEY_PARAM, "X", 0, "elu, celu", 3},
@@ -173,13 +208,13 @@ static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
     .options = options,
     .parser = parse,
-    .args_doc = "FUNCTION",
+    .args_doc = "FUNCTION\n--table FILE [NAME]\n--library FILE:NAME",
     .children = children,
     .doc =
         "Finds the levels that stand best for the derivative of FUNCTION (gelu, silu, ...) with B bits an element, and "
         "proves how near to the optimum they are.\vWith -o FILE.json or FILE.npz the quantizer is saved for programs; "
         "an .npz has the keys of the paper's library and holds `interval' tables.\n\n"
-        "Exit status: 0 done, 2 wrong usage, 3 bad input."};
+        "Exit status: 0 done, 2 wrong usage, 3 bad input, or output that cannot be written."};
 
 /* ---- work ------------------------------------------------------------------------------------------------------ */
 
@@ -226,13 +261,11 @@ static int compare(const struct arguments *arguments, const struct quantizer *qu
   return code;
 }
 
-static int emit_bytes(struct sink *sink, const struct arguments *arguments, const struct quantizer *quantizers,
-                      struct error *err) {
-  bool npz = ends_with(arguments->output.path, ".npz");
+static int emit_npz(struct sink *sink, const struct arguments *arguments, const struct quantizer *quantizers,
+                    struct error *err) {
   char *bytes = NULL;
   size_t size = 0;
-  int code =
-      (npz ? quantizer_encode_npz : quantizer_encode_json)(quantizers, arguments->bits_count, &bytes, &size, err);
+  int code = quantizer_encode_npz(quantizers, arguments->bits_count, &bytes, &size, err);
   if (code == 0) {
     sink_write(sink, bytes, size);
   }
@@ -242,20 +275,20 @@ static int emit_bytes(struct sink *sink, const struct arguments *arguments, cons
 
 static int emit(const struct arguments *arguments, const struct quantizer *quantizers,
                 const struct quantizer_rival *rival, struct error *err) {
-  bool npz = ends_with(arguments->output.path, ".npz"), json = ends_with(arguments->output.path, ".json");
+  bool npz = ends_with(arguments->output.path, ".npz");
+  bool json = arguments->output.json || ends_with(arguments->output.path, ".json");
   struct sink sink;
   int code;
-  if (npz && arguments->output.json) {
-    return error_set(err, ERROR_USAGE, "%s: --json does not go into an .npz", arguments->output.path);
-  }
   code = sink_open(&sink, arguments->output.path, arguments->output.color, err);
   if (code < 0) {
     return code;
   }
-  if (npz || json || arguments->output.json) {
-    code = emit_bytes(&sink, arguments, quantizers, err);
+  if (npz) {
+    code = emit_npz(&sink, arguments, quantizers, err);
+  } else if (json) {
+    code = quantizer_json_emit(&sink, quantizers, arguments->bits_count, rival, err);
   }
-  for (size_t i = 0; !npz && !json && !arguments->output.json && i < arguments->bits_count; i++) {
+  for (size_t i = 0; !npz && !json && i < arguments->bits_count; i++) {
     quantizer_text_emit(&sink, &quantizers[i], rival);
   }
   if (code < 0) {

@@ -1,11 +1,10 @@
 /* actscope record: runs a command with the profiler in it and leaves a trace. */
 #include "cli/command.h"
 #include "cli/progress.h"
+#include "cli/record_tell.h"
 
 #include "common/error.h"
 #include "profiler/launch.h"
-#include "reports/format.h"
-#include "trace/trace_reader.h"
 
 #include <argp.h>
 #include <ctype.h>
@@ -13,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum option_key {
@@ -23,6 +21,7 @@ enum option_key {
   OPTION_NO_FOLLOW,
   OPTION_PROBE,
   OPTION_NO_PROBE,
+  OPTION_LAYERS,
   OPTION_COMPRESS,
   OPTION_NO_COMPRESS
 };
@@ -92,6 +91,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
   case OPTION_NO_PROBE:
     launch->probe = CONFIG_PROBE_NONE;
     return 0;
+  case OPTION_LAYERS:
+    launch->layers = true;
+    return 0;
   case OPTION_COMPRESS:
   case OPTION_NO_COMPRESS:
     launch->compress = key == OPTION_COMPRESS;
@@ -122,6 +124,8 @@ static const struct argp_option options[] = {
      "saved_tensors_hooks), none",
      0},
     {"no-probe", OPTION_NO_PROBE, NULL, 0, "The same as --probe=none: blocks and stacks only", 0},
+    {"layers", OPTION_LAYERS, NULL, 0,
+     "Record the names of the layers (modules) that save activations, such as blocks.3.mlp.act; PyTorch only", 0},
     {"compress", OPTION_COMPRESS, NULL, 0, "Pack the trace with zstd when the command has ended (the default)", 0},
     {"no-compress", OPTION_NO_COMPRESS, NULL, 0, "Leave it unpacked", 0},
     {"quiet", 'q', NULL, 0, "Say nothing when all went well", 0},
@@ -138,109 +142,6 @@ static const struct argp argp = {
         "The command runs as it would alone; its exit status is passed on (128+n after signal n). Exit status 2: wrong "
         "usage; 3: the command cannot be run or recorded."};
 
-/* ---- what is said at the end --------------------------------------------------------------------------------------- */
-
-static const char *stop_text(uint32_t reason) {
-  switch (reason) {
-  case TRACE_STOP_DISK_FULL:
-    return "the disk was full; free some space, or choose another place with -o or a larger --min-size";
-  case TRACE_STOP_FILE:
-    return "the trace file could not be reached any more";
-  default:
-    return "there was no memory for the profiler";
-  }
-}
-
-/* What bypassed the recorder, by the keys that the preload library writes. */
-static void tell_unseen(const struct trace_reader *reader) {
-  static const struct {
-    const char *key, *text;
-  } notes[] = {
-      {"own_malloc",
-       "defines malloc itself, so that the heap was not seen; link the program without an allocator of its own "
-       "to record it"},
-      {"no_usable_size", "has no malloc_usable_size, so that small blocks cannot be told; record with --min-size 0"},
-      {"own_operator_new", "gives C++'s new memory of its own, which was not seen; only malloc was"},
-      {"deepbind", "was opened with RTLD_DEEPBIND: what it allocates itself was not seen"},
-  };
-  for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
-    const char *who = trace_reader_meta(reader, notes[i].key);
-    if (*who) {
-      command_note("note: %s %s", who, notes[i].text);
-    }
-  }
-}
-
-static void tell_trace(const struct launch_trace *trace) {
-  struct trace_reader *reader;
-  struct error err;
-  char size[FORMAT_SIZE];
-  if (trace_reader_open(&reader, trace->path, &err) < 0) {
-    command_note("%s", err.message);
-    return;
-  }
-  const struct trace_info *info = trace_reader_info(reader);
-  char time[FORMAT_SIZE];
-  command_note("recorded %s of pid %d in %s (%s%s%s)", format_duration(time, info->end_ns), info->pid, trace->path,
-               format_bytes(size, info->file_bytes), *info->framework ? ", " : "", info->framework);
-  if (info->stop_reason) {
-    command_note("%s: recording stopped early: %s", trace->path, stop_text(info->stop_reason));
-  }
-  tell_unseen(reader);
-  trace_reader_close(reader);
-}
-
-enum { NAMED_MOST = 8 }; /* where more processes were recorded, one of their names says little */
-
-/* A trace of the main one's process is of another image of it, and counts for none. */
-static void tell_count(const struct launch_options *launch, const struct launch_result *result) {
-  size_t others = 0;
-  const char *first = NULL;
-  for (size_t i = 1; i < result->count; i++) {
-    if (result->traces[i].pid != result->traces[0].pid) {
-      first = first ? first : result->traces[i].path;
-      others++;
-    }
-  }
-  if (others > NAMED_MOST) {
-    command_note("%zu other processes recorded: %s.*", others, launch->output);
-  } else if (others) {
-    command_note("%zu other process%s recorded: %s%s", others, others > 1 ? "es" : "", first, others > 1 ? " ..." : "");
-  }
-}
-
-static void tell_others(const struct launch_options *launch, const struct launch_result *result) {
-  tell_count(launch, result);
-  for (size_t i = 0; i < result->count; i++) {
-    if (result->traces[i].running) {
-      command_note("pid %d still runs; its trace %s can be read already", result->traces[i].pid,
-                   result->traces[i].path);
-    }
-  }
-  char **kept = result->interrupted;
-  if (kept && *kept) {
-    command_note("note: kept: %s%s, which an earlier recording did not finish; report what you need, then remove the "
-                 "rest",
-                 *kept, kept[1] ? " ..." : "");
-  }
-}
-
-static void tell(const struct launch_options *launch, const struct launch_result *result) {
-  if (result->count == 0) {
-    command_note("%s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, is the "
-                 "disk full, or is %s not writable by it?)",
-                 launch->argv[0], launch->output);
-    return;
-  }
-  tell_trace(&result->traces[0]);
-  tell_others(launch, result);
-  char *path = format_path(result->traces[0].path);
-  if (path) {
-    command_note("see what it holds: actscope report %s", path);
-  }
-  free(path);
-}
-
 static void default_output(char *path, size_t size, const char *command) {
   const char *slash = strrchr(command, '/');
   snprintf(path, size, "actscope.%.200s.%d.trace", slash ? slash + 1 : command, (int)getpid());
@@ -255,6 +156,9 @@ static int run(int argc, char **argv) {
                                 }};
   /* In order: the command's own options are not ours. */
   argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+  if (arguments.launch.layers && arguments.launch.probe == CONFIG_PROBE_NONE) {
+    return command_usage("record", "--layers names what the probe sees: it cannot be used with --no-probe");
+  }
   char output[320];
   if (!arguments.launch.output) {
     default_output(output, sizeof output, arguments.launch.argv[0]);
@@ -275,7 +179,7 @@ static int run(int argc, char **argv) {
   }
   bool ran = code == 0 || result.count;
   if (ran && (!arguments.quiet || code || result.count == 0)) {
-    tell(&arguments.launch, &result);
+    record_tell(&arguments.launch, &result);
   }
   launch_result_fini(&result);
   return status;

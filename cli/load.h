@@ -7,5 +7,7 @@
 
 /* run: a trace or a store. *facts must be zeroed, and is the caller's to end with facts_fini, whatever the result. */
 int load_facts(const char *run, struct facts *facts, struct error *err);
+/* The same with the saved blocks of every step, which takes longer for a store: facts_saved.h needs them. */
+int load_facts_history(const char *run, struct facts *facts, struct error *err);
 
 #endif

@@ -9,8 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct command *const commands[] = {&command_record,  &command_info,   &command_analyze, &command_report,
-                                                 &command_project, &command_export, &command_quantize};
+static const struct command *const commands[] = {&command_record, &command_apply,   &command_info,   &command_analyze,
+                                                 &command_report, &command_project, &command_export, &command_quantize,
+                                                 &command_replay, &command_verify,  &command_plan,   &command_models};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static const struct command *find_command(const char *name) {
@@ -88,7 +89,7 @@ static void print_help(FILE *out) {
         "  actscope report run.act\n\n"
         "`actscope COMMAND --help' tells a command's options, `man actscope' the whole.\n"
         "Exit status: 0 done, 1 a check fell short, 2 wrong usage, 3 bad or damaged input;\n"
-        "`record' passes on the status of the command that it ran.\n",
+        "`record' and `apply' pass on the status of the command that they ran.\n",
         out);
 }
 

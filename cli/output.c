@@ -46,10 +46,14 @@ static const struct argp_option plain_options[] = {OUTPUT_OPTION, {0}};
 const struct argp output_argp = {.options = options, .parser = parse_option};
 const struct argp output_plain_argp = {.options = plain_options, .parser = parse_option};
 
+bool output_is_same(const char *output, const char *input) {
+  struct stat a, b;
+  return stat(output, &a) == 0 && stat(input, &b) == 0 && S_ISREG(a.st_mode) && a.st_dev == b.st_dev &&
+         a.st_ino == b.st_ino;
+}
+
 int output_check(const char *path, const char *run, struct error *err) {
-  struct stat output, input;
-  if (path && stat(path, &output) == 0 && stat(run, &input) == 0 && output.st_dev == input.st_dev &&
-      output.st_ino == input.st_ino) {
+  if (path && output_is_same(path, run)) {
     return error_set(err, ERROR_USAGE, "%s is the run itself and would be lost; give another name with -o", path);
   }
   return 0;

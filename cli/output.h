@@ -18,6 +18,9 @@ struct output {
  * input: `state->child_inputs[0] = &arguments->output` at ARGP_KEY_INIT. */
 extern const struct argp output_argp, output_plain_argp;
 
+/* Are they one regular file? Either may be absent. */
+bool output_is_same(const char *output, const char *input);
+
 /* ERROR_USAGE if path is the run that is read: it would be lost. path may be NULL, and need not exist. */
 int output_check(const char *path, const char *run, struct error *err);
 

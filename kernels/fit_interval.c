@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NODES_MAX = 6144 }; /* of the first stage, which takes 4 bytes times their square */
+
 struct sums {
   double mass, first, second;
 };
@@ -372,6 +374,14 @@ int fit_interval(struct partition *partition, const struct grid *grid, unsigned 
   int code = nodes_init(&coarse, grid->cells + 1, err);
   if (code == 0) {
     choose_nodes(&coarse, grid, wanted, centre);
+    if (coarse.count > NODES_MAX) {
+      code =
+          error_set(err, ERROR_INPUT,
+                    "%s: the derivative jumps at too many places for method interval; use method value or fewer steps",
+                    function_name(grid->function));
+    }
+  }
+  if (code == 0) {
     code = solve(partition, grid, levels, &coarse, &table, centre, lower, err);
   }
   table_fini(&table);

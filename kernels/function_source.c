@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct function_source {
   struct function function;
@@ -81,9 +82,12 @@ static double table_derivative(double x, const void *context) {
          (source->slope[row + 1] - source->slope[row]) * ((x - source->x[row]) / (source->x[row + 1] - source->x[row]));
 }
 
-/* The integral of f' from x[0] */
+/* The integral of f' from x[0]; at an infinity its limit. */
 static double table_integral(const struct function_source *source, double x) {
   size_t row;
+  if (isinf(x) && table_derivative(x, source) == 0) {
+    x = x < 0 ? source->x[0] : source->x[source->rows - 1];
+  }
   if (!(x > source->x[0])) {
     return source->slope[0] * (x - source->x[0]);
   }
@@ -184,18 +188,36 @@ static int find_symbol(void *library, const char *path, const char *name, double
   return 0;
 }
 
+/* A file of this folder where there is one: dlopen looks for a name without a slash among the system's libraries. */
+static void *open_library(const char *path) {
+  char *here = NULL;
+  void *library;
+  if (strchr(path, '/') || access(path, F_OK) != 0 || asprintf(&here, "./%s", path) < 0) {
+    return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  }
+  library = dlopen(here, RTLD_NOW | RTLD_LOCAL);
+  free(here);
+  return library;
+}
+
 static int load_library(struct function_source *source, const char *path, const char *name, struct error *err) {
-  char derivative[FUNCTION_NAME_SIZE + 16];
+  char *derivative = NULL;
   int code;
-  snprintf(derivative, sizeof derivative, "%.*s_derivative", FUNCTION_NAME_SIZE, name);
-  source->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  source->library = open_library(path);
   if (!source->library) {
     return error_set(err, ERROR_INPUT, "cannot load the library: %s", dlerror());
+  }
+  if (asprintf(&derivative, "%s_derivative", name) < 0) {
+    return out_of_memory(err, path);
   }
   source->user.value = library_value;
   source->user.derivative = library_derivative;
   code = find_symbol(source->library, path, name, &source->library_value, err);
-  return code < 0 ? code : find_symbol(source->library, path, derivative, &source->library_derivative, err);
+  if (code == 0) {
+    code = find_symbol(source->library, path, derivative, &source->library_derivative, err);
+  }
+  free(derivative);
+  return code;
 }
 
 int function_source_library(struct function_source **source, const char *spec, struct error *err) {

@@ -5,11 +5,12 @@
 #include "kernels/grid.h"
 #include "kernels/out_of_memory.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVEN_SAMPLES = 768, NEAR_SAMPLES = 768, TURNS_MAX = 256, KNOTS_MAX = 1 << 16 };
+enum { EVEN_SAMPLES = 768, NEAR_SAMPLES = 768, TURNS_MAX = 256, KNOTS_MAX = 1 << 17 };
 
 void grid_nodes_fini(struct grid_nodes *nodes) {
   free(nodes->at);
@@ -174,9 +175,9 @@ static int find_turns(struct turns *turns, const struct function *function, cons
   for (size_t i = 0; code == 0 && i < nodes->count; i++) {
     bool jump = nodes->at[i].mark & (GRID_JUMP | GRID_END);
     double value = function_derivative_side(function, nodes->at[i].x, i ? -1 : 1);
-    if (!isfinite(value)) {
-      return error_set(err, ERROR_INPUT, "%s: the derivative is not finite at %g", function_name(function),
-                       nodes->at[i].x);
+    if (!(fabs(value) <= (double)FLT_MAX)) {
+      return error_set(err, ERROR_INPUT, "%s: the derivative is %s at %g", function_name(function),
+                       isfinite(value) ? "beyond float32" : "not finite", nodes->at[i].x);
     }
     if (i && sign == 0 && fabs(value - start) > tolerance) {
       sign = value > start ? 1 : -1;

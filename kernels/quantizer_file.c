@@ -14,8 +14,6 @@
 static const char schema[] = "actscope.quantizer/1";
 static const double npz_reach = 100; /* the outer borders of the paper's own tables */
 
-enum { FILE_BYTES_MAX = 1 << 26 };
-
 /* ---- to JSON --------------------------------------------------------------------------------------------------- */
 
 static json_t *array_of(const double *values, unsigned count) {
@@ -83,6 +81,14 @@ struct figures {
   uint8_t *codes;
   unsigned intervals, levels_count;
 };
+
+static int from_table(struct quantizer *quantizer, const struct function *function, const struct figures *figures,
+                      const char *name, struct error *err) {
+  struct error why;
+  const int code = quantizer_from_table(quantizer, function, figures->breakpoints, figures->codes, figures->intervals,
+                                        figures->levels, figures->levels_count, &why);
+  return code < 0 ? error_set(err, code, "%s: %.400s", name, why.message) : 0;
+}
 
 static double *numbers_of(const json_t *array, unsigned most, unsigned *count) {
   double *numbers = malloc((most + 1) * sizeof *numbers);
@@ -196,8 +202,7 @@ static int from_json(struct quantizer *quantizer, const struct function *given, 
   if (!figures.breakpoints || !figures.levels || !figures.codes) {
     code = error_set(err, ERROR_INPUT, "%s: breakpoints, levels and codes do not go together", name);
   } else {
-    code = quantizer_from_table(quantizer, &function, figures.breakpoints, figures.codes, figures.intervals,
-                                figures.levels, figures.levels_count, err);
+    code = from_table(quantizer, &function, &figures, name, err);
   }
   if (code == 0 && (bits < quantizer->bits || bits > QUANTIZER_BITS_MAX)) {
     code = error_set(err, ERROR_INPUT, "%s: %d bits do not number %u levels", name, (int)bits, figures.levels_count);
@@ -219,7 +224,8 @@ int quantizer_decode_json(struct quantizer *quantizer, const struct function *fu
   const json_t *chosen = root;
   int code;
   if (!root) {
-    return error_set(err, ERROR_INPUT, "%s: line %d: %.200s", name, json_error.line, json_error.text);
+    return error_set(err, ERROR_INPUT, "%s: neither an .npz nor whole JSON: line %d: %.200s", name, json_error.line,
+                     json_error.text);
   }
   for (size_t i = 0; i < json_array_size(root); i++) { /* of several, the first with those bits */
     chosen = json_array_get(root, i);
@@ -308,8 +314,8 @@ static int from_npz_table(struct quantizer *quantizer, const struct function *fu
     return error_set(err, ERROR_INPUT, "%s: %zu borders and %zu levels do not make %u bits", name, table->borders_count,
                      table->levels_count, bits);
   }
-  code = quantizer_from_table(quantizer, function, outer ? table->borders + 1 : table->borders, NULL, count,
-                              table->levels, count, err);
+  const struct figures figures = {outer ? table->borders + 1 : table->borders, table->levels, NULL, count, count};
+  code = from_table(quantizer, function, &figures, name, err);
   quantizer->bits = bits;
   return code < 0 ? code : raise_breakpoints(quantizer, name, err);
 }
@@ -343,7 +349,7 @@ int quantizer_load(struct quantizer *quantizer, const struct function *function,
                    struct error *err) {
   char *bytes = NULL;
   size_t size;
-  int code = table_file_bytes(&bytes, &size, path, FILE_BYTES_MAX, err);
+  int code = table_file_bytes(&bytes, &size, path, err);
   if (code == 0) {
     code = npz_recognise(bytes, size) ? quantizer_decode_npz(quantizer, function, bits, bytes, size, path, err)
                                       : quantizer_decode_json(quantizer, function, bits, bytes, size, path, err);

@@ -1,13 +1,15 @@
 /* Reads tables of numbers. */
 #include "kernels/table_file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_MAX = 1 << 20 };
+enum { ROWS_MAX = 1 << 16, FILE_BYTES_MAX = 1 << 26 };
 
 static int grow(struct table_file *table, size_t *capacity) {
   size_t wanted = *capacity ? 2 * *capacity : 256;
@@ -20,20 +22,24 @@ static int grow(struct table_file *table, size_t *capacity) {
   return 0;
 }
 
-/* How many numbers the line holds (up to columns), or -1 if there is something else on it. */
-static int parse_line(char *line, double *cells, size_t columns) {
+static const char blanks[] = " \t\r,;", ends[] = " \t\r,;#";
+
+/* Into numbers those of one line, which a zero ends: how many there are (up to columns), or -1 if there is something
+ * else on it. */
+static int parse_line(const char *line, double *numbers, size_t columns) {
   size_t found = 0;
-  char *at = line, *end;
+  const char *at = line;
+  char *end;
   for (;;) {
-    at += strspn(at, " \t\r\n,;");
+    at += strspn(at, blanks);
     if (!*at || *at == '#') {
       return (int)found;
     }
     if (found == columns) {
       return -1;
     }
-    cells[found] = strtod(at, &end);
-    if (end == at || !isfinite(cells[found])) {
+    numbers[found] = strtod(at, &end);
+    if (end == at || !isfinite(numbers[found]) || !strchr(ends, *end)) {
       return -1;
     }
     found++;
@@ -41,43 +47,62 @@ static int parse_line(char *line, double *cells, size_t columns) {
   }
 }
 
-static int read_rows(struct table_file *table, FILE *file, const char *path, struct error *err) {
-  size_t capacity = 0, line_capacity = 0, number = 0;
-  char *line = NULL;
+/* A table's heading begins with a word; not with a number that is misspelt further on, nor with "nan". */
+static bool is_heading(const char *line) {
+  const char *at = line + strspn(line, blanks);
+  char *end;
+  strtod(at, &end);
+  return (isalpha((unsigned char)*at) && (end == at || !strchr(ends, *end))) || *at == '"';
+}
+
+static int add_line(struct table_file *table, size_t *capacity, size_t number, const char *line, const char *name,
+                    struct error *err) {
+  if (table->rows == *capacity && grow(table, capacity) < 0) {
+    return error_set(err, ERROR_MEMORY, "%s: out of memory", name);
+  }
+  const int found = parse_line(line, table->cells + table->rows * table->columns, table->columns);
+  if (found == (int)table->columns) {
+    return ++table->rows <= ROWS_MAX ? 0 : error_set(err, ERROR_INPUT, "%s: more than %d rows", name, ROWS_MAX);
+  }
+  if (found == 0 || (table->rows == 0 && is_heading(line))) {
+    return 0;
+  }
+  return error_set(err, ERROR_INPUT, "%s: line %zu: %zu numbers were expected", name, number, table->columns);
+}
+
+int table_file_parse(struct table_file *table, char *bytes, size_t size, size_t columns, const char *name,
+                     struct error *err) {
+  static const char byte_order_mark[] = "\xef\xbb\xbf";
+  size_t capacity = 0, number = 0;
+  char *end = bytes + size, *line = bytes;
   int code = 0;
-  while (code == 0 && getline(&line, &line_capacity, file) >= 0) {
-    int found;
-    number++;
-    if (table->rows == capacity && (code = grow(table, &capacity)) < 0) {
-      error_set(err, code, "%s: out of memory", path);
-      break;
-    }
-    found = parse_line(line, table->cells + table->rows * table->columns, table->columns);
-    if (found == (int)table->columns) {
-      if (++table->rows > ROWS_MAX) {
-        code = error_set(err, ERROR_INPUT, "%s: more than %d rows", path, ROWS_MAX);
-      }
-    } else if (found && !(table->rows == 0 && number == 1)) { /* the first line may be a heading */
-      code = error_set(err, ERROR_INPUT, "%s: line %zu: %zu numbers were expected", path, number, table->columns);
-    }
+  *table = (struct table_file){.columns = columns};
+  if (memchr(bytes, 0, size)) {
+    return error_set(err, ERROR_INPUT, "%s: is no text", name);
   }
-  if (code == 0 && ferror(file)) {
-    code = error_set(err, ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+  if (size >= 3 && memcmp(line, byte_order_mark, 3) == 0) {
+    line += 3;
   }
-  free(line);
+  while (code == 0 && line < end) {
+    char *stop = memchr(line, '\n', (size_t)(end - line));
+    if (stop) {
+      *stop = 0;
+    }
+    code = add_line(table, &capacity, ++number, line, name, err);
+    line = stop ? stop + 1 : end;
+  }
   return code;
 }
 
 int table_file_read(struct table_file *table, const char *path, size_t columns, struct error *err) {
-  FILE *file;
-  int code;
+  char *bytes;
+  size_t size;
+  int code = table_file_bytes(&bytes, &size, path, err);
   *table = (struct table_file){.columns = columns};
-  file = fopen(path, "re");
-  if (!file) {
-    return error_set(err, ERROR_INPUT, "%s: cannot open: %s", path, strerror(errno));
+  if (code == 0) {
+    code = table_file_parse(table, bytes, size, columns, path, err);
   }
-  code = read_rows(table, file, path, err);
-  fclose(file);
+  free(bytes);
   return code;
 }
 
@@ -86,7 +111,7 @@ void table_file_fini(struct table_file *table) {
   *table = (struct table_file){0};
 }
 
-static int read_bytes(FILE *file, char **bytes, size_t *size, size_t most) {
+static int read_bytes(FILE *file, char **bytes, size_t *size) {
   size_t capacity = 1 << 16, got;
   do {
     if (!*bytes || *size + 1 >= capacity) {
@@ -98,7 +123,7 @@ static int read_bytes(FILE *file, char **bytes, size_t *size, size_t most) {
     }
     got = fread(*bytes + *size, 1, capacity - *size - 1, file);
     *size += got;
-    if (*size > most) {
+    if (*size > FILE_BYTES_MAX) {
       return EFBIG;
     }
   } while (got > 0);
@@ -106,17 +131,19 @@ static int read_bytes(FILE *file, char **bytes, size_t *size, size_t most) {
   return ferror(file) ? errno : 0;
 }
 
-int table_file_bytes(char **bytes, size_t *size, const char *path, size_t most, struct error *err) {
+int table_file_bytes(char **bytes, size_t *size, const char *path, struct error *err) {
   FILE *file = fopen(path, "re");
-  int number;
   *bytes = NULL;
   *size = 0;
   if (!file) {
     return error_set(err, ERROR_INPUT, "%s: cannot open: %s", path, strerror(errno));
   }
-  number = read_bytes(file, bytes, size, most);
+  const int number = read_bytes(file, bytes, size);
   fclose(file);
-  return number ? error_set(err, number == ENOMEM ? ERROR_MEMORY : ERROR_INPUT, "%s: cannot read: %s", path,
-                            strerror(number))
-                : 0;
+  if (number == EFBIG) {
+    return error_set(err, ERROR_INPUT, "%s: more than %d MiB: no file of this kind", path, FILE_BYTES_MAX >> 20);
+  }
+  return number
+             ? error_set(err, number == ENOMEM ? ERROR_MEMORY : ERROR_IO, "%s: cannot read: %s", path, strerror(number))
+             : 0;
 }

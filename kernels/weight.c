@@ -12,13 +12,12 @@
 
 const struct weight weight_default = {.kind = WEIGHT_NORMAL, .a = 0, .b = 1.5};
 
-enum { FILE_BYTES_MAX = 1 << 26 };
-
+static const double most = 1e30;       /* of ends, mean and deviation: far beyond what a float32 network has */
 static const double normal_reach = 10; /* standard deviations: 1.5e-23 of the mass lies beyond */
 
 /* ---- parsing --------------------------------------------------------------------------------------------------- */
 
-/* "A:B" into two finite numbers */
+/* "A:B" into two numbers */
 static int parse_pair(const char *text, double *first, double *second) {
   char *end;
   *first = strtod(text, &end);
@@ -27,7 +26,14 @@ static int parse_pair(const char *text, double *first, double *second) {
   }
   text = end + 1;
   *second = strtod(text, &end);
-  return end == text || *end || !isfinite(*first) || !isfinite(*second) ? ERROR_USAGE : 0;
+  return end == text || *end || !(fabs(*first) <= most) || !(fabs(*second) <= most) ? ERROR_USAGE : 0;
+}
+
+static int from_bins(struct weight *weight, const double *edges, const double *counts, size_t bins, const char *path,
+                     struct error *err) {
+  struct error why;
+  const int code = weight_from_histogram(weight, edges, counts, bins, &why);
+  return code < 0 ? error_set(err, code, "%s: %.400s", path, why.message) : 0;
 }
 
 /* Three columns: left edge, right edge, count. Bins ascend; between them there may be gaps. */
@@ -51,7 +57,7 @@ static int from_rows(struct weight *weight, const struct table_file *table, cons
     edges[++bins] = cell[1];
   }
   if (code == 0) {
-    code = weight_from_histogram(weight, edges, counts, bins, err);
+    code = from_bins(weight, edges, counts, bins, path, err);
   }
   free(edges);
   free(counts);
@@ -70,16 +76,16 @@ static int from_npz(struct weight *weight, const char *bytes, size_t size, const
     code = error_set(err, ERROR_INPUT, "%s: %zu counts do not lie between %zu edges", path, bins, ends);
   }
   if (code == 0) {
-    code = weight_from_histogram(weight, edges, counts, bins, err);
+    code = from_bins(weight, edges, counts, bins, path, err);
   }
   free(counts);
   free(edges);
   return code;
 }
 
-static int from_text(struct weight *weight, const char *path, struct error *err) {
+static int from_text(struct weight *weight, char *bytes, size_t size, const char *path, struct error *err) {
   struct table_file table;
-  int code = table_file_read(&table, path, 3, err);
+  int code = table_file_parse(&table, bytes, size, 3, path, err);
   if (code == 0 && table.rows == 0) {
     code = error_set(err, ERROR_INPUT, "%s: holds no bins; each line is LEFT,RIGHT,COUNT", path);
   }
@@ -93,9 +99,10 @@ static int from_text(struct weight *weight, const char *path, struct error *err)
 static int parse_histogram(struct weight *weight, const char *path, struct error *err) {
   char *bytes;
   size_t size;
-  int code = table_file_bytes(&bytes, &size, path, FILE_BYTES_MAX, err);
+  int code = table_file_bytes(&bytes, &size, path, err);
   if (code == 0) {
-    code = npz_recognise(bytes, size) ? from_npz(weight, bytes, size, path, err) : from_text(weight, path, err);
+    code = npz_recognise(bytes, size) ? from_npz(weight, bytes, size, path, err)
+                                      : from_text(weight, bytes, size, path, err);
   }
   free(bytes);
   return code;
@@ -106,18 +113,20 @@ int weight_parse(struct weight *weight, const char *text, struct error *err) {
   if (strncmp(text, "uniform:", 8) == 0) {
     weight->kind = WEIGHT_UNIFORM;
     if (parse_pair(text + 8, &weight->a, &weight->b) || weight->a >= weight->b) {
-      return error_set(err, ERROR_USAGE, "weight '%.60s': uniform takes two ends, as in uniform:-10:10", text);
+      return error_set(err, ERROR_USAGE, "weight '%.60s': uniform takes two ascending ends, as in uniform:-10:10",
+                       text);
     }
     return 0;
   }
   if (strncmp(text, "normal:", 7) == 0) {
     weight->kind = WEIGHT_NORMAL;
     if (parse_pair(text + 7, &weight->a, &weight->b) || weight->b <= 0) {
-      return error_set(err, ERROR_USAGE, "weight '%.60s': normal takes mean and deviation, as in normal:0:1", text);
+      return error_set(err, ERROR_USAGE,
+                       "weight '%.60s': normal takes a mean and a deviation above 0, as in normal:0:1", text);
     }
     return 0;
   }
-  if (strncmp(text, "histogram:", 10) == 0) {
+  if (strncmp(text, "histogram:", 10) == 0 && text[10]) {
     return parse_histogram(weight, text + 10, err);
   }
   return error_set(err, ERROR_USAGE, "weight '%.60s': use uniform:A:B, normal:MEAN:STD or histogram:FILE", text);
@@ -128,8 +137,9 @@ int weight_parse(struct weight *weight, const char *text, struct error *err) {
 static int check_bins(const double *edges, const double *counts, size_t bins, double *total, struct error *err) {
   *total = 0;
   for (size_t i = 0; i < bins; i++) {
-    if (!(edges[i] < edges[i + 1]) || !isfinite(edges[i]) || !isfinite(edges[i + 1])) {
-      return error_set(err, ERROR_INPUT, "histogram: edges %zu and %zu do not ascend", i + 1, i + 2);
+    if (!(edges[i] < edges[i + 1]) || !(fabs(edges[i]) <= most) || !(fabs(edges[i + 1]) <= most)) {
+      return error_set(err, ERROR_INPUT, "histogram: edges %zu and %zu (%g, %g) do not ascend", i + 1, i + 2, edges[i],
+                       edges[i + 1]);
     }
     if (!(counts[i] >= 0) || !isfinite(counts[i])) {
       return error_set(err, ERROR_INPUT, "histogram: bin %zu has no valid count", i + 1);
@@ -137,8 +147,7 @@ static int check_bins(const double *edges, const double *counts, size_t bins, do
     *total += counts[i];
   }
   if (!(*total > 0) || !isfinite(*total)) {
-    error_set(err, ERROR_INPUT, "histogram: every bin is empty");
-    return ERROR_INPUT;
+    return error_set(err, ERROR_INPUT, "histogram: every bin is empty");
   }
   return 0;
 }
@@ -189,12 +198,24 @@ void weight_fini(struct weight *weight) {
   *weight = (struct weight){0};
 }
 
+/* The shortest of the decimals that are read as the same double. */
+static const char *format_number(char out[static 32], double number) {
+  for (int digits = 15; digits <= 17; digits++) {
+    snprintf(out, 32, "%.*g", digits, number);
+    if (strtod(out, NULL) == number) {
+      break;
+    }
+  }
+  return out;
+}
+
 char *weight_format(const struct weight *weight, char *text, size_t size) {
   static const char *const names[] = {"uniform", "normal"};
   if (weight->kind == WEIGHT_HISTOGRAM) {
     snprintf(text, size, "histogram");
   } else {
-    snprintf(text, size, "%s:%.17g:%.17g", names[weight->kind], weight->a, weight->b);
+    char a[32], b[32];
+    snprintf(text, size, "%s:%s:%s", names[weight->kind], format_number(a, weight->a), format_number(b, weight->b));
   }
   return text;
 }

@@ -12,7 +12,16 @@
 #define CONFIG_ENV_FOLLOW "ACTSCOPE_FOLLOW"   /* 0: children are not recorded */
 #define CONFIG_ENV_PROBE "ACTSCOPE_PROBE"     /* auto, symbols, hooks, none */
 #define CONFIG_ENV_ROOT "ACTSCOPE_ROOT_PID"   /* the launched process, the only one recorded without follow */
-#define CONFIG_ENV_STARTUP "ACTSCOPE_STARTUP" /* folder that record put in front of PYTHONPATH */
+#define CONFIG_ENV_LAYERS "ACTSCOPE_LAYERS"   /* 1: the start-up file tells names of layers */
+#define CONFIG_ENV_STARTUP "ACTSCOPE_STARTUP" /* folder that record and apply put in front of PYTHONPATH */
+
+/* What `actscope apply` tells the Python start-up file; the preload library has no part in it. */
+#define CONFIG_ENV_APPLY_BITS "ACTSCOPE_APPLY_BITS"           /* not there: nothing is to be replaced */
+#define CONFIG_ENV_APPLY_FUNCTIONS "ACTSCOPE_APPLY_FUNCTIONS" /* these three only if they were given */
+#define CONFIG_ENV_APPLY_METHOD "ACTSCOPE_APPLY_METHOD"
+#define CONFIG_ENV_APPLY_WEIGHT "ACTSCOPE_APPLY_WEIGHT"
+#define CONFIG_ENV_APPLY_PACKAGE "ACTSCOPE_APPLY_PACKAGE" /* folder of the Python package */
+#define CONFIG_ENV_APPLY_REPORT "ACTSCOPE_APPLY_REPORT"   /* folder where processes tell what they replaced */
 
 #define CONFIG_PATH_MAX 4000
 #define CONFIG_STACK_DEPTH_MAX 512

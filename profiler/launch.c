@@ -5,7 +5,9 @@
 #include "profiler/launch.h"
 
 #include "profiler/launch_earlier.h"
+#include "profiler/launch_python.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -72,7 +74,22 @@ static int prepend(const char *name, const char *item, char separator) {
   return 0;
 }
 
-static void set_environment(const struct launch_options *options, const char *folder, const char *trace) {
+static void set_or_unset(const char *name, const char *value) {
+  if (value) {
+    setenv(name, value, 1);
+  } else {
+    unsetenv(name);
+  }
+}
+
+static void set_startup(const char *folder) {
+  char path[PATH_MAX + 64];
+  snprintf(path, sizeof path, "%s/startup", folder);
+  setenv(CONFIG_ENV_STARTUP, path, 1);
+  prepend("PYTHONPATH", path, ':');
+}
+
+static void set_recording(const struct launch_options *options, const char *folder, const char *trace) {
   char path[PATH_MAX + 64];
   snprintf(path, sizeof path, "%s/%s", folder, PRELOAD_NAME);
   prepend("LD_PRELOAD", path, ':');
@@ -82,10 +99,40 @@ static void set_environment(const struct launch_options *options, const char *fo
   set_number(CONFIG_ENV_FOLLOW, options->follow);
   set_number(CONFIG_ENV_ROOT, (uint64_t)getpid());
   setenv(CONFIG_ENV_PROBE, config_probe_names[options->probe], 1);
-  if (options->probe != CONFIG_PROBE_NONE) {
-    snprintf(path, sizeof path, "%s/startup", folder);
-    setenv(CONFIG_ENV_STARTUP, path, 1);
-    prepend("PYTHONPATH", path, ':');
+  set_number(CONFIG_ENV_LAYERS, options->layers);
+}
+
+static void set_apply(const struct launch_apply *apply, const char *folder) {
+  char path[PATH_MAX + 64];
+  snprintf(path, sizeof path, "%s/python", folder);
+  set_number(CONFIG_ENV_APPLY_BITS, apply->bits);
+  set_or_unset(CONFIG_ENV_APPLY_FUNCTIONS, apply->functions);
+  set_or_unset(CONFIG_ENV_APPLY_METHOD, apply->method);
+  set_or_unset(CONFIG_ENV_APPLY_WEIGHT, apply->weight);
+  setenv(CONFIG_ENV_APPLY_PACKAGE, path, 1);
+  setenv(CONFIG_ENV_APPLY_REPORT, apply->report, 1);
+}
+
+/* Where we are recorded ourselves, and our children are not (record --no-follow-children -- actscope apply ...), the command
+ * takes our place. */
+static void hand_over_recording(void) {
+  const char *root = getenv(CONFIG_ENV_ROOT);
+  if (root && strtoll(root, NULL, 10) == getppid()) {
+    set_number(CONFIG_ENV_ROOT, (uint64_t)getpid());
+  }
+}
+
+static void set_environment(const struct launch_options *options, const char *folder, const char *trace) {
+  if (options->output) {
+    set_recording(options, folder, trace);
+  } else {
+    hand_over_recording();
+  }
+  if (options->apply) {
+    set_apply(options->apply, folder);
+  }
+  if (options->apply || options->probe != CONFIG_PROBE_NONE) {
+    set_startup(folder);
   }
 }
 
@@ -220,21 +267,71 @@ static int record(const struct launch_options *options, const char *path, const 
   return code;
 }
 
+static int run_recorded(const struct launch_options *options, const char *path, const char *folder,
+                        struct launch_result *result, struct error *err) {
+  char trace[CONFIG_PATH_MAX];
+  struct launch_options absolute = *options;
+  absolute.output = trace;
+  int code = check_output(options->output, trace, sizeof trace, err);
+  return code ? code : record(&absolute, path, folder, result, err);
+}
+
+static int check_package(const char *folder, struct error *err) {
+  char path[PATH_MAX + 64];
+  snprintf(path, sizeof path, "%s/python/actscope/torch/__init__.py", folder);
+  return access(path, R_OK) == 0 ? 0
+                                 : error_set(err, ERROR_IO,
+                                             "%s: the PyTorch drop-in is not there: %s; install actscope whole (cmake "
+                                             "--install)",
+                                             path, strerror(errno));
+}
+
 int launch_run(const struct launch_options *options, struct launch_result *result, struct error *err) {
   *result = (struct launch_result){0};
-  char trace[CONFIG_PATH_MAX];
   char folder[PATH_MAX];
   char *path = NULL;
-  int code = launch_check_command(options->argv[0], &path, err);
-  code = code ? code : check_output(options->output, trace, sizeof trace, err);
+  int code = options->output ? launch_check_command(options->argv[0], &path, err)
+                             : launch_find_command(options->argv[0], &path, err);
   code = code ? code : find_own_folder(folder, sizeof folder, err);
-  if (code == 0) {
-    struct launch_options absolute = *options;
-    absolute.output = trace;
-    code = record(&absolute, path, folder, result, err);
+  if (code == 0 && options->apply) {
+    code = launch_check_python(path, options->argv, err);
+    code = code ? code : check_package(folder, err);
+  }
+  if (code == 0 && options->output) {
+    code = run_recorded(options, path, folder, result, err);
+  } else if (code == 0) {
+    code = run_command(options, path, folder, NULL, result, err);
+    code = code < 0 ? code : 0;
   }
   free(path);
   return code;
+}
+
+/* ---- what applying tells ---------------------------------------------------------------------------------------------- */
+
+int launch_report_make(char **path, struct error *err) {
+  const char *folders[] = {getenv("TMPDIR"), "/tmp"};
+  *path = NULL;
+  for (size_t i = 0; i < 2 && !*path; i++) {
+    char *resolved = folders[i] && *folders[i] ? realpath(folders[i], NULL) : NULL;
+    if (resolved && asprintf(path, "%s/actscope-apply.XXXXXX", resolved) >= 0 && !mkdtemp(*path)) {
+      free(*path);
+      *path = NULL;
+    }
+    free(resolved);
+  }
+  return *path ? 0 : error_set(err, ERROR_IO, "cannot make a folder in TMPDIR or /tmp: %s", strerror(errno));
+}
+
+void launch_report_remove(const char *path) {
+  DIR *folder = opendir(path);
+  for (struct dirent *entry; folder && (entry = readdir(folder));) {
+    unlinkat(dirfd(folder), entry->d_name, 0);
+  }
+  if (folder) {
+    closedir(folder);
+  }
+  rmdir(path);
 }
 
 void launch_result_fini(struct launch_result *result) {

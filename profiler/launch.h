@@ -1,4 +1,5 @@
-/* Runs a command with the preload library in it and finishes the traces that it leaves. */
+/* Runs a command with the preload library in it and finishes the traces that it leaves; with the PyTorch drop-in put in; or
+ * both. */
 #ifndef ACTSCOPE_PROFILER_LAUNCH_H
 #define ACTSCOPE_PROFILER_LAUNCH_H
 
@@ -9,14 +10,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct launch_apply {
+  unsigned bits;
+  const char *functions, *method, *weight; /* NULL: the drop-in's own choice */
+  const char *report; /* an empty folder: each Python process leaves a JSON file in it, see startup/actscope_apply.py */
+};
+
 struct launch_options {
-  const char *output; /* RUN: where the main trace is to be */
+  const char *output; /* RUN: where the main trace is to be; NULL: nothing is recorded, only the drop-in put in */
   char *const *argv;  /* the command, NULL at the end */
   uint64_t min_size;  /* bytes */
   uint32_t stack_depth;
   bool follow;
   bool compress;
   enum config_probe probe;
+  bool layers;                      /* names of layers; needs a probe */
+  const struct launch_apply *apply; /* NULL: no drop-in */
   /* Called while traces are packed, done from 0 to total bytes; may be NULL. */
   void (*progress)(void *context, double share);
   void *context;
@@ -40,7 +49,16 @@ struct launch_result {
 int launch_run(const struct launch_options *options, struct launch_result *result, struct error *err);
 void launch_result_fini(struct launch_result *result);
 
+/* A folder for launch_apply.report, in TMPDIR or /tmp, and its end; path is the caller's to free. */
+int launch_report_make(char **path, struct error *err);
+void launch_report_remove(const char *path);
+
 /* Parts of it, for tests. */
+
+/* The program that a word names, as execvp would find it; NULL if there is none. The caller frees it. */
+char *launch_find_program(const char *word);
+/* The same, with the reason if there is none. */
+int launch_find_command(const char *command, char **path, struct error *err);
 
 /* Finds the command as execvp would and checks that a preload library can be put into it (dynamic, right machine, not
  * setuid, scripts by their interpreter); *path is the caller's to free. */

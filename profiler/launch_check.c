@@ -40,6 +40,13 @@ static char *find_in_path(const char *command) {
   return found;
 }
 
+char *launch_find_program(const char *word) {
+  if (!strchr(word, '/')) {
+    return find_in_path(word);
+  }
+  return is_executable_file(word) ? strdup(word) : NULL;
+}
+
 static bool is_shell_builtin(const char *command) {
   static const char *const names[] = {"cd",      "source", ".",       "export",  "alias", "exit",   "set",
                                       "unset",   "eval",   "exec",    "read",    "shift", "trap",   "ulimit",
@@ -55,18 +62,16 @@ static bool is_shell_builtin(const char *command) {
 
 static int missing(const char *command, struct error *err) {
   if (is_shell_builtin(command)) {
-    return error_set(
-        err, ERROR_INPUT,
-        "%s: is a shell built-in, not a program; record a shell that runs it: actscope record -- sh -c '%s "
-        "...'",
-        command, command);
+    return error_set(err, ERROR_INPUT,
+                     "%s: is a shell built-in, not a program; give a shell that runs it: sh -c '%s ...'", command,
+                     command);
   }
   struct stat status;
   if (strchr(command, '/') && stat(command, &status) == 0) {
     return error_set(err, ERROR_INPUT, "%s: %s", command,
                      S_ISDIR(status.st_mode) ? "is a directory, not a program"
                                              : "is not executable; make it so with chmod +x, or name its interpreter "
-                                               "(actscope record -- python3 FILE)");
+                                               "(python3 FILE)");
   }
   return error_set(err, ERROR_INPUT, "%s: command not found; give a path, or check PATH", command);
 }
@@ -165,22 +170,17 @@ static int check_file(const char *path, int depth, struct error *err) {
   return result;
 }
 
+int launch_find_command(const char *command, char **path, struct error *err) {
+  *path = launch_find_program(command);
+  return *path ? 0 : missing(command, err);
+}
+
 int launch_check_command(const char *command, char **path, struct error *err) {
-  *path = NULL;
-  char *found = NULL;
-  if (!strchr(command, '/')) {
-    found = find_in_path(command);
-  } else if (is_executable_file(command)) {
-    found = strdup(command);
-  }
-  if (!found) {
-    return missing(command, err);
-  }
-  int result = check_file(found, 0, err);
+  int result = launch_find_command(command, path, err);
+  result = result ? result : check_file(*path, 0, err);
   if (result) {
-    free(found);
-    return result;
+    free(*path);
+    *path = NULL;
   }
-  *path = found;
-  return 0;
+  return result;
 }

@@ -49,6 +49,17 @@ EXPORT void actscope_probe_phase(uint32_t phase, int begins) {
   recorder_phase(phase, begins != 0);
 }
 
+/* A layer's name for actscope_probe_layer, and the layer that the calling thread is in from now on; 0: in none. */
+EXPORT uint64_t actscope_probe_layer_handle(const char *name);
+EXPORT uint64_t actscope_probe_layer_handle(const char *name) {
+  return recorder_name_handle(name, strlen(name));
+}
+
+EXPORT void actscope_probe_layer(uint64_t handle);
+EXPORT void actscope_probe_layer(uint64_t handle) {
+  recorder_layer(handle);
+}
+
 /* Says something about the run, "framework" for one. */
 EXPORT void actscope_probe_meta(const char *key, const char *value);
 EXPORT void actscope_probe_meta(const char *key, const char *value) {

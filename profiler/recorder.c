@@ -256,6 +256,7 @@ static void enter_thread_locked(void) {
   state->in_event = 0;
   __atomic_store_n(&state->busy, 0, __ATOMIC_RELAXED);
   state->in_release = 0;
+  state->layer = 0;
   state->locks_taken = 0;
   state->locked = 1;           /* pthread_setspecific may allocate */
   unwind_forget(&state->walk); /* another stack; and what is known of the last thread's may be unmapped */

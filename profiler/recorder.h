@@ -25,6 +25,7 @@ struct thread_state {
   uint32_t locks_taken;  /* inside dl_iterate_phdr: libunwind's locks are not to be taken, see recorder_forbid_locks */
   uint32_t locked;       /* inside recorder_lock: whatever is called then is called by ourselves */
   uint32_t in_release;   /* inside SavedVariable::reset_data() */
+  uint32_t layer;        /* string: the layer whose forward pass is under way on this thread, 0 = none known */
   bool late;             /* its thread was ending already when it came: nobody may say when it is free */
   uintptr_t event_frame; /* stack address of the event in course, to notice that longjmp has left it */
   struct trace_small deferred; /* small blocks while in_event: the event may be about to move the chunk's sums */
@@ -65,12 +66,17 @@ uint32_t recorder_realloc_free(struct thread_state *state, const void *block, co
 void recorder_realloc_alloc(struct thread_state *state, const void *block, size_t size, uint32_t stack,
                             const void *frame);
 
-/* Of the autograd probe. `save->stack` is filled in here. */
+/* Of the autograd probe. `save->stack` and `save->layer` are filled in here. */
 void recorder_save(struct trace_save *save, const void *frame);
 void recorder_release(uint64_t tensor, uint64_t node_type, uint32_t source);
 void recorder_resident(uint64_t data, uint64_t bytes, uint32_t role, const char *name, size_t name_size);
 void recorder_phase(uint32_t phase, bool begins);
 void recorder_meta(const char *key, const char *value);
+
+/* Layers: what the calling thread saves from here on is of this one. `handle` is what recorder_name_handle gave for a
+ * name, 0 = of none; one that another process was given (this one's parent) counts as none. */
+uint64_t recorder_name_handle(const char *name, size_t name_size);
+void recorder_layer(uint64_t handle);
 
 /* Around code that holds a lock which libunwind needs, on this thread: stacks in between end where only it could go on. */
 void recorder_forbid_locks(void);

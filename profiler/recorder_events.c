@@ -207,6 +207,7 @@ void recorder_save(struct trace_save *save, const void *frame) {
   if (begin_event(&event, recorder_current())) {
     struct thread_state *state = event.state;
     save->stack = capture_stack(state, frame);
+    save->layer = state->layer;
     uint64_t now = run_file_now(&recorder.file);
     (void)WRITE(state, trace_write_save(&state->writer, now, save));
     end_event(&event);
@@ -260,6 +261,25 @@ void recorder_meta(const char *key, const char *value) {
     tables_add_meta(key, value);
     recorder_unlock(&before);
     end_event(&event);
+  }
+}
+
+/* Strings are numbered anew in a child of fork, so that a handle is a string's number and the process it was given in. */
+uint64_t recorder_name_handle(const char *name, size_t name_size) {
+  struct event event;
+  uint64_t handle = 0;
+  if (begin_event(&event, recorder_current())) {
+    uint32_t id = add_string(name, name_size);
+    handle = id ? (uint64_t)recorder.pid << 32 | id : 0;
+    end_event(&event);
+  }
+  return handle;
+}
+
+void recorder_layer(uint64_t handle) {
+  struct thread_state *state = recorder_current();
+  if (state) {
+    state->layer = handle >> 32 == recorder.pid ? (uint32_t)handle : 0;
   }
 }
 

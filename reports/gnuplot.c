@@ -1,9 +1,13 @@
 /* gnuplot as a child that reads its script from a pipe. */
 #include "reports/gnuplot.h"
 
+#include "reports/format.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,13 +22,23 @@ static const char *terminal_of(const char *path) {
   return dot && strcmp(dot, ".png") == 0 ? "set terminal pngcairo size 900,700 enhanced font 'sans,12'\n" : NULL;
 }
 
-/* A name within gnuplot's single quotes: each of its own is doubled. */
+/* Within gnuplot's single quotes each of its own is doubled. */
 static void print_quoted(FILE *out, const char *text) {
   fputc('\'', out);
   for (; *text; text++) {
     fputs(*text == '\'' ? "''" : (char[]){*text, 0}, out);
   }
   fputc('\'', out);
+}
+
+void gnuplot_quote(struct sink *sink, const char *text) {
+  char *clean = format_clean(text, true);
+  if (!clean) {
+    sink_fail(sink, ENOMEM);
+    return;
+  }
+  print_quoted(sink->file, clean); /* what fails, fails again at the next sink_print */
+  free(clean);
 }
 
 static int spawn(pid_t *pid, int script) {
@@ -36,6 +50,7 @@ static int spawn(pid_t *pid, int script) {
   int result;
   sigemptyset(&defaults);
   sigaddset(&defaults, SIGPIPE);
+  sigaddset(&defaults, SIGINT);
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
   posix_spawn_file_actions_adddup2(&actions, script, STDIN_FILENO);
@@ -65,20 +80,65 @@ static FILE *write_script(const char *terminal, const char *temporary, const cha
   return file;
 }
 
+/* Its wait status, or -1 with errno. Ctrl-C ends gnuplot, and only then, when its half-made file is gone, this. */
+static int wait_for(pid_t pid) {
+  int status = 0, result;
+  do {
+    result = waitpid(pid, &status, 0);
+  } while (result < 0 && errno == EINTR);
+  return result < 0 ? -1 : status;
+}
+
+/* gnuplot does not tell of a full disk: whether the file ends as one of its kind does. */
+static bool is_whole(const char *file, const char *path) {
+  static const char svg[] = "</svg>", png[] = "IEND\xae\x42\x60\x82";
+  const char *dot = strrchr(path, '.'), *end = dot && strcmp(dot, ".png") == 0 ? png : svg;
+  char tail[32];
+  FILE *in = fopen(file, "re");
+  size_t size = 0;
+  if (in && fseek(in, -(long)(sizeof tail), SEEK_END) == 0) {
+    size = fread(tail, 1, sizeof tail, in);
+  }
+  if (in) {
+    fclose(in);
+  }
+  return memmem(tail, size, end, strlen(end));
+}
+
 static int run(FILE *script, const char *temporary, const char *path, int *missing, struct error *err) {
+  struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
   pid_t pid;
-  int status, result = spawn(&pid, fileno(script));
+  int status, result;
+  sigaction(SIGINT, &ignore, &before);
+  result = spawn(&pid, fileno(script));
+  status = result == 0 ? wait_for(pid) : 0;
+  sigaction(SIGINT, &before, NULL);
   if (result != 0) {
     *missing = result == ENOENT;
     return error_set(err, ERROR_IO, "cannot draw %s: gnuplot: %s; install gnuplot-nox for plots", path,
                      strerror(result));
   }
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) {
+    unlink(temporary);
+    raise(SIGINT);
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     return error_set(err, ERROR_IO, "cannot draw %s: gnuplot failed", path);
   }
+  if (!is_whole(temporary, path)) {
+    return error_set(err, ERROR_IO, "cannot write %s: gnuplot left it unfinished; is there space?", path);
+  }
   return rename(temporary, path) == 0 ? 0 : error_set(err, ERROR_IO, "cannot write %s: %s", path, strerror(errno));
+}
+
+/* Makes the file that gnuplot will fill: what hinders that is told better by the system than by gnuplot. */
+static int create(const char *temporary, const char *path, struct error *err) {
+  const int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (fd < 0) {
+    return error_set(err, ERROR_IO, "cannot write %s: %s", path, strerror(errno));
+  }
+  close(fd);
+  return 0;
 }
 
 int gnuplot_draw(const char *path, const char *script, size_t size, int *missing, struct error *err) {
@@ -93,9 +153,12 @@ int gnuplot_draw(const char *path, const char *script, size_t size, int *missing
   if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0) {
     return error_set(err, ERROR_MEMORY, "out of memory");
   }
-  file = write_script(terminal, temporary, script, size);
-  code = file ? run(file, temporary, path, missing, err)
-              : error_set(err, ERROR_IO, "cannot write a script for gnuplot: %s", strerror(errno));
+  code = create(temporary, path, err);
+  if (code == 0) {
+    file = write_script(terminal, temporary, script, size);
+    code = file ? run(file, temporary, path, missing, err)
+                : error_set(err, ERROR_IO, "cannot write a script for gnuplot: %s", strerror(errno));
+  }
   if (code < 0) {
     unlink(temporary);
   }

@@ -3,8 +3,13 @@
 #define ACTSCOPE_REPORTS_GNUPLOT_H
 
 #include "common/error.h"
+#include "reports/sink.h"
 
 #include <stddef.h>
+
+/* Prints a text as a string of gnuplot's that is nothing but text: within double quotes it would run what stands between
+ * backquotes, and names come from anywhere. */
+void gnuplot_quote(struct sink *sink, const char *text);
 
 /* Draws the script's plot into the file at path, which appears only when it is whole; its ending, .svg or .png, says what
  * kind (ERROR_USAGE for others). The script sets neither terminal nor output. `missing` tells, on ERROR_IO, that there is

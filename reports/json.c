@@ -57,6 +57,14 @@ static int to_sink(const char *bytes, size_t size, void *sink) {
   return 0;
 }
 
+void json_write(struct sink *sink, json_t *value) {
+  if (out_of_memory || !value ||
+      json_dump_callback(value, to_sink, sink, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) != 0) {
+    sink_fail(sink, ENOMEM);
+  }
+  json_decref(value);
+}
+
 void json_emit(struct sink *sink, json_t *document) {
   if (out_of_memory || json_dump_callback(document, to_sink, sink, JSON_INDENT(2) | JSON_REAL_PRECISION(10)) != 0) {
     sink_fail(sink, ENOMEM);

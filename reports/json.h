@@ -20,6 +20,10 @@ void json_put_known(json_t *object, const char *key, int64_t value); /* negative
 void json_put_bool(json_t *object, const char *key, bool value);
 void json_put_real(json_t *object, const char *key, double value); /* what is not finite: null */
 
+/* Writes a value on one line, without a line end, and drops the reference: for documents too large to be built first.
+ * Reals have 15 digits: a microsecond's thousandths over a year. */
+void json_write(struct sink *sink, json_t *value);
+
 /* Writes the document with a line end, and drops the reference. */
 void json_emit(struct sink *sink, json_t *document);
 

@@ -1,7 +1,9 @@
 /* A quantizer as a plot. */
+#include "reports/gnuplot.h"
 #include "reports/quantizer_view.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum { SAMPLES = 1200 };
 
@@ -58,6 +60,16 @@ static void print_difference(struct sink *sink, const struct quantizer *quantize
   sink_print(sink, "END\n");
 }
 
+/* A name is no markup: "noenhanced" keeps the underscore of leaky_relu. */
+static void print_title(struct sink *sink, const struct quantizer *quantizer) {
+  char title[FUNCTION_NAME_SIZE + 80];
+  snprintf(title, sizeof title, "%s, %u bit%s, %s: error %.4g", quantizer->name, quantizer->bits,
+           quantizer->bits > 1 ? "s" : "", quantizer_method_name(quantizer->method), quantizer->error);
+  sink_print(sink, "set title ");
+  gnuplot_quote(sink, title);
+  sink_print(sink, " noenhanced\n");
+}
+
 void quantizer_plot_emit(struct sink *sink, const struct quantizer *quantizer, const struct function *function,
                          const struct weight *weight) {
   struct span span = span_of(quantizer, weight);
@@ -68,9 +80,7 @@ void quantizer_plot_emit(struct sink *sink, const struct quantizer *quantizer, c
              "set multiplot layout 2,1\nset xrange [%.9g:%.9g]\nset grid lt 1 lc rgb '#dddddd'\nset lmargin 9\nset key "
              "left top\n",
              span.low, span.high);
-  /* A name is not markup: "noenhanced" keeps the underscore of leaky_relu. */
-  sink_print(sink, "set title \"%.*s, %u bits, %s: error %.4g\" noenhanced\n", FUNCTION_NAME_SIZE, quantizer->name,
-             quantizer->bits, quantizer_method_name(quantizer->method), quantizer->error);
+  print_title(sink, quantizer);
   sink_print(sink, "set offsets graph 0, 0, 0.05, 0.05\n"
                    "plot $derivative with lines lw 2 lc rgb '#1f77b4' title \"derivative\", "
                    "$levels with lines lw 2 lc rgb '#d62728' title \"levels\"\n"

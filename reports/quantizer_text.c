@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static void print_title(struct sink *sink, const struct quantizer *quantizer) {
   const struct function_traits *traits = function_traits(quantizer->function);
@@ -27,14 +28,19 @@ static void print_figure(struct sink *sink, const char *name, const char *value)
 
 static void print_certificate(struct sink *sink, const struct quantizer *quantizer) {
   char text[160];
-  snprintf(text, sizeof text, "%u on %u intervals", quantizer->levels_count, quantizer->intervals);
+  snprintf(text, sizeof text, "%u on %u interval%s", quantizer->levels_count, quantizer->intervals,
+           quantizer->intervals > 1 ? "s" : "");
   print_figure(sink, "levels", text);
   if (quantizer->error == 0) {
     print_figure(sink, "error", "0: exact");
     return;
   }
-  snprintf(text, sizeof text, "%.6g; no quantizer of this kind is below %.6g (%.2g%% less)", quantizer->error,
-           quantizer->lower_bound, 100 * (1 - quantizer->lower_bound / quantizer->error));
+  snprintf(text, sizeof text, "%.6g; no quantizer of this kind is below %.6g", quantizer->error,
+           quantizer->lower_bound);
+  if (quantizer->lower_bound > 0) { /* else what there is is rounding */
+    const size_t used = strlen(text);
+    snprintf(text + used, sizeof text - used, " (%.2g%% less)", 100 * (1 - quantizer->lower_bound / quantizer->error));
+  }
   print_figure(sink, "error", text);
   snprintf(text, sizeof text, "%.6f", quantizer->cosine);
   print_figure(sink, "gradient cosine", text);

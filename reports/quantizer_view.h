@@ -1,4 +1,4 @@
-/* Views of quantizers, for the command `quantize`: a page of text, a plot. */
+/* Views of quantizers, for the command `quantize`: a page of text, JSON, a plot. */
 #ifndef ACTSCOPE_REPORTS_QUANTIZER_VIEW_H
 #define ACTSCOPE_REPORTS_QUANTIZER_VIEW_H
 
@@ -14,6 +14,10 @@ struct quantizer_rival {
 
 /* Figures and every interval; rival NULL: no comparison. */
 void quantizer_text_emit(struct sink *sink, const struct quantizer *quantizer, const struct quantizer_rival *rival);
+
+/* Schema actscope.quantizer/1; with a rival, of one quantizer, a member "compared". */
+int quantizer_json_emit(struct sink *sink, const struct quantizer *quantizers, size_t count,
+                        const struct quantizer_rival *rival, struct error *err);
 
 /* gnuplot's script for f', its approximation, and below them their difference; no terminal, no output. */
 void quantizer_plot_emit(struct sink *sink, const struct quantizer *quantizer, const struct function *function,

@@ -2,9 +2,12 @@
  *
  * Where a figure has no value (no step at the peak, a release that was never seen, an unknown exit status or rank) it
  * is null; texts that say nothing are "". */
+#include "analyzers/facts_layers.h"
 #include "reports/json.h"
 #include "reports/project.h"
 #include "reports/report.h"
+
+#include <errno.h>
 
 static json_t *run_json(const struct facts_run *run) {
   json_t *object = json_object();
@@ -102,7 +105,27 @@ static json_t *block_json(const struct facts_saved_block *block) {
   return object;
 }
 
-static json_t *saved_json(const struct facts *facts) {
+/* [] for a run that was recorded without --layers. */
+static json_t *by_layer_json(const struct facts *facts, struct sink *sink) {
+  struct facts_layers layers;
+  json_t *array = json_array();
+  if (facts_layers_init(&layers, facts, false) != 0) {
+    sink_fail(sink, ENOMEM);
+    return array;
+  }
+  for (size_t i = 0; i < layers.count; i++) {
+    json_t *object = json_object();
+    json_put_text(object, "layer", layers.items[i].layer);
+    json_put_count(object, "bytes", layers.items[i].bytes);
+    json_put_count(object, "blocks", layers.items[i].blocks);
+    json_put_count(object, "eligible_bytes", layers.items[i].eligible_bytes);
+    json_array_append_new(array, object);
+  }
+  facts_layers_fini(&layers);
+  return array;
+}
+
+static json_t *saved_json(const struct facts *facts, struct sink *sink) {
   json_t *object = json_object(), *list = json_array();
   for (size_t i = 0; i < facts->saved_count; i++) {
     json_array_append_new(list, block_json(&facts->saved[i]));
@@ -111,6 +134,7 @@ static json_t *saved_json(const struct facts *facts) {
   json_put_count(object, "bytes", facts->saved_bytes);
   json_put_count(object, "blocks", facts->saved_blocks);
   json_object_set_new(object, "by_op", by_op_json(facts));
+  json_object_set_new(object, "by_layer", by_layer_json(facts, sink));
   json_object_set_new(object, "list", list);
   return object;
 }
@@ -137,7 +161,7 @@ void report_json_emit(struct sink *sink, const struct facts *facts, const struct
   json_object_set_new(root, "peak", peak_json(&facts->peak));
   json_object_set_new(root, "categories_at_peak", categories_json(facts));
   json_object_set_new(root, "steps", steps_json(facts));
-  json_object_set_new(root, "saved", saved_json(facts));
+  json_object_set_new(root, "saved", saved_json(facts, sink));
   json_object_set_new(root, "projection", report_json_projections(facts->projections, facts->projections_count));
   json_emit(sink, root);
 }

@@ -184,6 +184,7 @@ void report_text_emit(struct sink *sink, const struct facts *facts, const struct
   report_text_run(sink, facts);
   report_text_categories(sink, facts);
   report_text_by_op(sink, facts, top);
+  report_text_by_layer(sink, facts, top);
   report_text_projection(sink, facts);
   report_text_reasons(sink, facts);
   report_text_blocks(sink, facts, top);

@@ -18,6 +18,7 @@ void report_text_category(char out[static REPORT_TEXT_CATEGORY_SIZE], enum categ
 void report_text_run(struct sink *sink, const struct facts *facts);
 void report_text_categories(struct sink *sink, const struct facts *facts);
 void report_text_by_op(struct sink *sink, const struct facts *facts, size_t top);
+void report_text_by_layer(struct sink *sink, const struct facts *facts, size_t top); /* report_text_layers.c */
 void report_text_projection(struct sink *sink, const struct facts *facts);
 void report_text_reasons(struct sink *sink, const struct facts *facts);
 void report_text_steps(struct sink *sink, const struct facts *facts);

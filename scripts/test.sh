@@ -5,11 +5,11 @@
 #
 #   --fast         the release build and its unit tests only
 #   --no-install   do not look for missing packages
-#   STAGE          only these, of: release asan tsan clang lint e2e
+#   STAGE          only these, of: release isa asan tsan clang lint e2e; isa and e2e use what release has built
 #
-# A build and each kind of lint count as one check, unit tests as many as Criterion ran, end-to-end tests as many as
-# their runner counts. Logs are kept in build/logs; the end of a failed stage's log is shown. Exit status 1 if
-# anything failed. Skipped tests are named, with the reason.
+# A build and each kind of lint count as one check, unit tests as many as Criterion ran (in isa once for each instruction
+# set), end-to-end tests as many as their runner counts. Logs are kept in build/logs; the end of a failed stage's log is
+# shown. Exit status 1 if anything failed. Skipped tests are named, with the reason.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -34,23 +34,30 @@ check() {
   fi
 }
 
-# unit TITLE FOLDER [CTEST_ARGUMENT...]
+skip() { # skip REASON: a whole stage or part of one, counted as one
+  count 0 0 1
+  warn "SKIPPED: $1 (counted as one)"
+}
+
+# unit TITLE FOLDER NAME [CTEST_ARGUMENT...]: its log is NAME-tests.log. Criterion names what it skips at verbosity 1.
 unit() {
-  local title=$1 folder=$2 name junit good=0 bad=0 left=0 status=0
-  name=$(basename "$folder")
+  local title=$1 folder=$2 name=$3 junit counted=() good=0 bad=0 left=0 status=0 reason
   junit=$ROOT/$LOGS/$name-tests.xml
-  shift 2
+  shift 3
   rm -f "$junit"
-  quietly "$LOGS/$name-tests.log" "$title" \
+  CRITERION_VERBOSITY_LEVEL=1 quietly "$LOGS/$name-tests.log" "$title" \
     ctest --test-dir "$folder" --output-on-failure --no-tests=error --timeout 300 -j "$JOBS" \
     --output-junit "$junit" --test-output-size-passed 1000000 --test-output-size-failed 1000000 "$@" || status=$?
-  [ ! -f "$junit" ] || read -r good bad left < <(/usr/bin/python3 scripts/count_tests.py "$junit") || true
-  good=${good:-0} bad=${bad:-0} left=${left:-0}
-  if [ "$bad" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$good" -eq 0 ]; }; then
+  [ ! -f "$junit" ] || mapfile -t counted < <(/usr/bin/python3 scripts/count_tests.py "$junit")
+  read -r good bad left <<<"${counted[0]:-0 0 0}"
+  if [ "$bad" -eq 0 ] && { [ "$status" -ne 0 ] || [ $((good + left)) -eq 0 ]; }; then
     bad=1
   fi
   count "$good" "$bad" "$left"
   say "    $good passed, $bad failed, $left skipped"
+  for reason in "${counted[@]:1}"; do
+    warn "    SKIPPED: $reason"
+  done
   if [ "$bad" -gt 0 ]; then
     failures+=("$title ($LOGS/$name-tests.log)")
   fi
@@ -69,17 +76,60 @@ configure_and_build() { # configure_and_build FOLDER CMAKE_ARGUMENT...
 # Warnings are errors in every build of this script, and only here: a newer compiler must not stop a user.
 STRICT=(-DCMAKE_COMPILE_WARNING_AS_ERROR=ON -DACTSCOPE_TESTS=ON)
 
+EMULATED='^kernels/.*_under_qemu' # slow, and the same in every build
+
 stage_release() {
   check "build, gcc, release" release-build.log \
     configure_and_build build/release -DCMAKE_BUILD_TYPE=RelWithDebInfo "${STRICT[@]}" || return 0
-  unit "unit tests" build/release
+  unit "unit tests" build/release release -E "$EMULATED"
+}
+
+# What /proc/cpuinfo has to list; the library finds out by itself (kernels/dispatch.c), so that neither covers for the
+# other.
+isa_needs() {
+  case $1 in
+    avx2) echo avx2 fma f16c ;;
+    avx512) echo avx2 fma f16c avx512f avx512bw avx512vl avx512dq ;;
+    neon) echo asimd ;;
+  esac
+}
+
+isa_lacks() { # isa_lacks ISA: what of it this CPU lacks
+  local flag flags
+  flags=$(grep -m 1 -E '^(flags|Features)' /proc/cpuinfo || true)
+  for flag in $(isa_needs "$1"); do
+    [[ "$flags " == *" $flag "* ]] || echo "$flag"
+  done
+}
+
+# The kernels' tests once for each instruction set; not those of the fits, which are plain C.
+stage_isa() {
+  local isa lacking isas=(ref avx2 avx512)
+  if [ ! -x build/release/tests/kernels_test_kernels ]; then
+    say "kernels' tests by instruction set: not built; the stage release builds them"
+    failures+=("kernels' tests by instruction set: not built") && count 0 1 0
+    return 0
+  fi
+  [ "$(uname -m)" = x86_64 ] || isas=(ref neon)
+  for isa in "${isas[@]}"; do
+    mapfile -t lacking < <(isa_lacks "$isa")
+    if [ "${#lacking[@]}" -gt 0 ]; then
+      skip "kernels/$isa IS NOT TESTED: this CPU lacks ${lacking[*]}"
+    else
+      ACTSCOPE_FEWBIT_ISA=$isa unit "kernels' tests on $isa" build/release "isa-$isa" \
+        -R '^kernels/' -E "$EMULATED|/test_(function|quadrature|quantizer|weight)"
+    fi
+  done
+  if [ "$(uname -m)" = x86_64 ]; then
+    unit "kernels' tests under qemu: neon, lesser CPUs" build/release isa-emulated -R "$EMULATED"
+  fi
 }
 
 stage_asan() {
   check "build, gcc, address and undefined sanitizers" asan-build.log \
     configure_and_build build/asan -DCMAKE_BUILD_TYPE=Debug -DACTSCOPE_SANITIZE=address,undefined "${STRICT[@]}" ||
     return 0
-  unit "unit tests under asan and ubsan" build/asan
+  unit "unit tests under asan and ubsan" build/asan asan -E "$EMULATED"
 }
 
 # Threads meet in the profiler only; the rest of the programs has one.
@@ -97,14 +147,14 @@ build_tsan() {
 
 stage_tsan() {
   check "build, gcc, thread sanitizer (profiler)" tsan-build.log build_tsan || return 0
-  unit "profiler's unit tests under tsan" build/tsan -R '^profiler/'
+  unit "profiler's unit tests under tsan" build/tsan tsan -R '^profiler/'
 }
 
 stage_clang() {
   check "build, clang, no warnings" clang-build.log \
     configure_and_build build/clang -DCMAKE_C_COMPILER=clang \
     -DCMAKE_BUILD_TYPE=RelWithDebInfo "${STRICT[@]}" || return 0
-  unit "unit tests, built by clang" build/clang
+  unit "unit tests, built by clang" build/clang clang -E "$EMULATED"
 }
 
 stage_lint() {
@@ -123,8 +173,7 @@ stage_e2e() {
   fi
   if [ -x scripts/make-torch-venv.sh ]; then
     if ! quietly "$LOGS/torch-venv.log" "PyTorch from PyPI" scripts/make-torch-venv.sh; then
-      warn "SKIPPED: the end-to-end tests under PyTorch from PyPI, which is not to be had here (counted as one)"
-      count 0 0 1
+      skip "the end-to-end tests under PyTorch from PyPI, which is not to be had here"
     fi
   fi
   say "end-to-end tests (real runs under actscope record; some minutes)"
@@ -147,12 +196,12 @@ for argument in "$@"; do
   case $argument in
     --fast) stages=(release) ;;
     --no-install) install=no ;;
-    release | asan | tsan | clang | lint | e2e) stages+=("$argument") ;;
+    release | isa | asan | tsan | clang | lint | e2e) stages+=("$argument") ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
   esac
 done
-[ "${#stages[@]}" -gt 0 ] || stages=(release asan tsan clang lint e2e)
+[ "${#stages[@]}" -gt 0 ] || stages=(release isa asan tsan clang lint e2e)
 
 begin=$SECONDS
 mkdir -p "$LOGS"

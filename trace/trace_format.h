@@ -10,7 +10,7 @@
 #define TRACE_MAGIC "ACTSCOPE"
 #define TRACE_MAGIC_SIZE 8
 #define TRACE_VERSION_MAJOR 1 /* a reader refuses a trace of another major version */
-#define TRACE_VERSION_MINOR 0 /* a larger minor version only adds long records and header fields */
+#define TRACE_VERSION_MINOR 1 /* a larger minor version only adds long records and header fields */
 
 /* ---- file header: byte offsets ------------------------------------------------------------------------------- */
 enum trace_header_offset {
@@ -109,7 +109,8 @@ enum trace_tag {
   TRACE_TAG_REALLOC_ALLOC = 0x08, /* dt da uv:size stack                  its new block */
 
   TRACE_TAG_THREAD = 0x80,   /* dt uv:tid                                 the stream now belongs to this thread */
-  TRACE_TAG_SAVE = 0x81,     /* dt uv:tensor uv:data uv:bytes uv:elements uv:dtype uv:source stack */
+  TRACE_TAG_SAVE = 0x81,     /* dt uv:tensor uv:data uv:bytes uv:elements uv:dtype uv:source stack uv:layer uv:op
+                                strings' ids, 0 = none; may be left out (before version 1.1) */
   TRACE_TAG_RELEASE = 0x82,  /* dt uv:tensor uv:node_type uv:source stack */
   TRACE_TAG_RESIDENT = 0x83, /* dt uv:data uv:bytes uv:role uv:name       the block that holds `data` is a parameter ... */
   TRACE_TAG_PHASE = 0x84,    /* dt uv:phase uv:edge                       a phase begins (edge 1) or ends (edge 0) */

@@ -68,6 +68,8 @@ struct trace_event {
       uint64_t elements; /* of the tensor */
       uint32_t dtype;    /* c10::ScalarType, or TRACE_DTYPE_UNKNOWN */
       enum trace_source source;
+      const char *layer; /* "blocks.0.mlp.act", or "" */
+      const char *op;    /* as the program named it by a mark, or "": the stack tells */
     } save;
     struct {
       uint64_t tensor;

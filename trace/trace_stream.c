@@ -87,6 +87,14 @@ static const char *take_small(struct trace_decoder *in, struct trace_event *even
 
 /* ---- long records ------------------------------------------------------------------------------------------------ */
 
+/* The text of a string's number, "" for 0. */
+static const char *give_string(const struct trace_stream *s, uint64_t number, const char **text) {
+  size_t size;
+  const char *found = trace_tables_string(s->tables, number, &size);
+  *text = found ? found : "";
+  return number && !found && !s->tables->lenient ? "a record names a string that is not there" : NULL;
+}
+
 static const char *take_save(struct trace_stream *s, struct trace_decoder *in, struct trace_event *event) {
   event->save.tensor = trace_take_uv(in);
   event->save.data = trace_take_uv(in);
@@ -98,7 +106,11 @@ static const char *take_save(struct trace_stream *s, struct trace_decoder *in, s
   if (event->save.bytes > TRACE_SIZE_MAX || event->save.elements > TRACE_SIZE_MAX || source > TRACE_SOURCE_MARK) {
     return "a saved tensor makes no sense";
   }
-  return take_stack(s, in, event);
+  const char *problem = take_stack(s, in, event);
+  uint64_t layer = in->at < s->record_end ? trace_take_uv(in) : 0; /* a trace before 1.1 has neither */
+  uint64_t op = in->at < s->record_end ? trace_take_uv(in) : 0;
+  problem = problem ? problem : give_string(s, layer, &event->save.layer);
+  return problem ? problem : give_string(s, op, &event->save.op);
 }
 
 static const char *take_release(struct trace_stream *s, struct trace_decoder *in, struct trace_event *event) {
@@ -116,14 +128,11 @@ static const char *take_resident(struct trace_stream *s, struct trace_decoder *i
   event->resident.data = trace_take_uv(in);
   event->resident.bytes = trace_take_uv(in);
   uint64_t role = trace_take_uv(in), name = trace_take_uv(in);
-  size_t size;
-  const char *text = trace_tables_string(s->tables, name, &size);
   event->resident.role = (enum trace_role)role;
-  event->resident.name = text ? text : "";
   if (event->resident.bytes > TRACE_SIZE_MAX || (role != TRACE_ROLE_PARAMETER && role != TRACE_ROLE_BUFFER)) {
     return "a parameter makes no sense";
   }
-  return name && !text && !s->tables->lenient ? "a record names a string that is not there" : NULL;
+  return give_string(s, name, &event->resident.name);
 }
 
 static const char *take_phase(struct trace_decoder *in, struct trace_event *event) {

@@ -209,7 +209,9 @@ bool trace_write_save(struct trace_chunk_writer *w, uint64_t time_ns, const stru
   p = put_uv(p, save->elements);
   p = put_uv(p, save->dtype);
   p = put_uv(p, save->source);
-  return publish_long(w, put_uv(p, save->stack));
+  p = put_uv(p, save->stack);
+  p = save->layer || save->op ? put_uv(p, save->layer) : p;
+  return publish_long(w, save->op ? put_uv(p, save->op) : p);
 }
 
 bool trace_write_release(struct trace_chunk_writer *w, uint64_t time_ns, uint64_t tensor, uint64_t node_type,

@@ -59,6 +59,7 @@ bool trace_write_thread(struct trace_chunk_writer *w, uint64_t time_ns, uint32_t
 struct trace_save {
   uint64_t tensor, data, bytes, elements;
   uint32_t dtype, source, stack;
+  uint32_t layer, op; /* strings; 0 = none: not written */
 };
 bool trace_write_save(struct trace_chunk_writer *w, uint64_t time_ns, const struct trace_save *save);
 bool trace_write_release(struct trace_chunk_writer *w, uint64_t time_ns, uint64_t tensor, uint64_t node_type,

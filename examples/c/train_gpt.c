@@ -93,7 +93,7 @@ static int parse_size(struct options *options, const char *name, const char *val
 }
 
 static struct options parse_options(char **argv) {
-  struct options options = {.steps = 400,
+  struct options options = {.steps = 500,
                             .layers = 4,
                             .width = 128,
                             .heads = 4,
@@ -101,7 +101,7 @@ static struct options parse_options(char **argv) {
                             .sequence = 128,
                             .sample = 160,
                             .seed = 1,
-                            .rate = 2e-3F};
+                            .rate = 1.5e-3F};
   for (argv++; *argv; argv++) {
     if (strcmp(*argv, "--help") == 0 || strcmp(*argv, "-h") == 0) {
       fputs(usage, stdout);

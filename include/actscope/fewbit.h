@@ -113,11 +113,13 @@ FEWBIT_API int fewbit_quantizer_builtin(const char *function, unsigned bits, few
 /* The best there is for these options. */
 FEWBIT_API int fewbit_quantizer_fit(const fewbit_options *options, fewbit_quantizer **quantizer, fewbit_error *error);
 /* From a file: actscope's JSON, or NumPy's .npz with the keys of the paper's library, which says neither function nor
- * bits: give both then. For JSON function may be NULL and bits 0. */
+ * bits: give both then. For JSON function may be NULL and bits 0. A table for a function of your own is known by its name
+ * alone: fewbit_encode and fewbit_backward are all that there is for it, f is yours to compute. But an exact one for
+ * "stepwise" (JSON whose error is 0) has f too, as fewbit_quantizer_from_table makes it. */
 FEWBIT_API int fewbit_quantizer_load(const char *path, const char *function, unsigned bits,
                                      fewbit_quantizer **quantizer, fewbit_error *error);
 /* From intervals - 1 ascending breakpoints, the levels, and the number of each interval's level (NULL: interval i has
- * level i). */
+ * level i). For "stepwise" the levels are f' itself, and f is its integral with f(0) = 0, computed in double. */
 FEWBIT_API int fewbit_quantizer_from_table(const char *function, const double *breakpoints, const uint8_t *codes,
                                            unsigned intervals, const double *levels, unsigned levels_count,
                                            fewbit_quantizer **quantizer, fewbit_error *error);
@@ -134,7 +136,9 @@ FEWBIT_API unsigned fewbit_quantizer_bits(const fewbit_quantizer *quantizer);
 FEWBIT_API const float *fewbit_quantizer_levels(const fewbit_quantizer *quantizer, unsigned *count);
 FEWBIT_API const float *fewbit_quantizer_breakpoints(const fewbit_quantizer *quantizer, unsigned *count);
 FEWBIT_API const uint8_t *fewbit_quantizer_codes(const fewbit_quantizer *quantizer, unsigned *count); /* by interval */
-FEWBIT_API double fewbit_quantizer_error(const fewbit_quantizer *quantizer); /* integral of w (f' - level)^2 */
+/* The integral of w (f' - level)^2, w the weight of the fit; for .npz and fewbit_quantizer_from_table the default one.
+ * NaN where f' is not known. */
+FEWBIT_API double fewbit_quantizer_error(const fewbit_quantizer *quantizer);
 /* "ref", "avx2", "avx512" or "neon": what its forward and backward run on. */
 FEWBIT_API const char *fewbit_quantizer_isa(const fewbit_quantizer *quantizer);
 

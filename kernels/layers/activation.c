@@ -132,7 +132,7 @@ static void compute(struct tape *tape, const struct activation_saved *s, const s
 
 static struct tensor *keep(struct tape *tape, const struct activation_saved *s, struct value *x, struct value *y) {
   if (s->quantizer) {
-    return op_hold_new(tape, fewbit_code_size(s->quantizer, value_count(x)));
+    return op_hold_new(tape, ACTSCOPE_UINT8, fewbit_code_size(s->quantizer, value_count(x)));
   }
   return tensor_hold(activation_keeps_result(s->function.id) ? y->tensor : x->tensor);
 }

@@ -83,14 +83,6 @@ static void look(const struct attention *a, const struct block *b, const float *
   }
 }
 
-void attention_look(const struct attention *attention, const float *qkv, float *probabilities) {
-#pragma omp parallel for schedule(dynamic) if (attention_products(attention) > PARALLEL_PRODUCTS)
-  for (size_t task = 0; task < attention->batch * attention->heads * blocks(attention); task++) {
-    const struct block block = block_of_task(attention, task);
-    look(attention, &block, qkv, probabilities);
-  }
-}
-
 static void mix(const struct attention *a, const struct block *b, const float *probabilities, const float *qkv,
                 float *y) {
   const size_t y_stride = a->heads * a->width;
@@ -104,6 +96,17 @@ static void mix(const struct attention *a, const struct block *b, const float *p
                                 .c = y + b->y + b->first * y_stride,
                                 .c_stride = y_stride,
                                 .alpha = 1});
+}
+
+void attention_look(const struct attention *attention, const float *qkv, float *probabilities, float *y) {
+#pragma omp parallel for schedule(dynamic) if (attention_products(attention) > PARALLEL_PRODUCTS)
+  for (size_t task = 0; task < attention->batch * attention->heads * blocks(attention); task++) {
+    const struct block block = block_of_task(attention, task);
+    look(attention, &block, qkv, probabilities);
+    if (y) {
+      mix(attention, &block, probabilities, qkv, y);
+    }
+  }
 }
 
 void attention_mix(const struct attention *attention, const float *probabilities, const float *qkv, float *y) {
@@ -300,11 +303,11 @@ static bool split(struct attention *attention, const struct value *qkv, const st
 
 static bool save(struct tape *tape, struct attention_saved *saved, struct value *qkv, bool drops) {
   const size_t count = attention_probabilities(&saved->attention);
-  saved->qkv = saved->rope ? op_hold_new(tape, value_count(qkv) * sizeof(float)) : tensor_hold(qkv->tensor);
-  saved->probabilities = op_hold_new(tape, count * sizeof(float));
+  saved->qkv = saved->rope ? op_hold_new(tape, ACTSCOPE_FLOAT32, value_count(qkv) * sizeof(float)) : tensor_hold(qkv->tensor);
+  saved->probabilities = op_hold_new(tape, ACTSCOPE_FLOAT32, count * sizeof(float));
   if (drops) {
-    saved->dropped = op_hold_new(tape, count * sizeof(float));
-    saved->mask = op_hold_new(tape, dropout_mask_size(count));
+    saved->dropped = op_hold_new(tape, ACTSCOPE_FLOAT32, count * sizeof(float));
+    saved->mask = op_hold_new(tape, ACTSCOPE_UINT8, dropout_mask_size(count));
   }
   return tape->status == 0;
 }
@@ -315,13 +318,12 @@ static void compute(const struct attention_saved *s, const struct dropout *dropo
     const struct rope rope = rope_of(&s->attention);
     rope_forward(&rope, qkv, tensor_floats(s->qkv));
   }
-  attention_look(&s->attention, tensor_floats(s->qkv), probabilities);
+  attention_look(&s->attention, tensor_floats(s->qkv), probabilities, s->dropped ? NULL : y);
   if (s->dropped) {
-    dropout_forward(dropout, probabilities, tensor_floats(s->dropped), s->mask->data,
-                    attention_probabilities(&s->attention));
-    probabilities = tensor_floats(s->dropped);
+    float *dropped = tensor_floats(s->dropped);
+    dropout_forward(dropout, probabilities, dropped, s->mask->data, attention_probabilities(&s->attention));
+    attention_mix(&s->attention, dropped, tensor_floats(s->qkv), y);
   }
-  attention_mix(&s->attention, probabilities, tensor_floats(s->qkv), y);
 }
 
 struct value *op_attention(struct tape *tape, struct value *qkv, const struct attention_options *options) {

@@ -30,8 +30,9 @@ static inline size_t attention_products(const struct attention *attention) {
   return attention_probabilities(attention) * attention->width;
 }
 
-void attention_look(const struct attention *attention, const float *qkv, float *probabilities);
-/* y from the probabilities, or from those that dropout left. */
+/* y as well, while a block of probabilities is in the caches; or NULL, for attention_mix to make it. */
+void attention_look(const struct attention *attention, const float *qkv, float *probabilities, float *y);
+/* y from what dropout left of the probabilities. */
 void attention_mix(const struct attention *attention, const float *probabilities, const float *qkv, float *y);
 
 /* What forward leaves for backward. */

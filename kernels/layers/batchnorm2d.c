@@ -165,7 +165,7 @@ struct value *op_batchnorm2d(struct tape *tape, struct value *x, struct value *w
   }
   const struct batchnorm2d norm = {x->shape[0], x->shape[1], x->shape[2] * x->shape[3], epsilon};
   struct value *y = tape_result(tape, x->shape, 4);
-  struct tensor *statistics = y ? op_hold_new(tape, 2 * norm.channels * sizeof(float)) : NULL;
+  struct tensor *statistics = y ? op_hold_new(tape, ACTSCOPE_FLOAT32, 2 * norm.channels * sizeof(float)) : NULL;
   if (statistics && !tape->memory->dry) {
     compute(tape, &norm, x, weight, bias, running, tensor_floats(statistics), tensor_floats(y->tensor));
   }

@@ -136,7 +136,7 @@ struct value *op_cross_entropy(struct tape *tape, struct value *logits, struct t
     return NULL;
   }
   struct value *loss = tape_value(tape, NULL, NULL, 0);
-  saved.log_softmax = op_hold_new(tape, value_count(logits) * sizeof(float));
+  saved.log_softmax = op_hold_new(tape, ACTSCOPE_FLOAT32, value_count(logits) * sizeof(float));
   saved.target = tensor_hold(target);
   if (loss && tape->status == 0 && tensor_floats(saved.log_softmax)) {
     *tensor_floats(loss->tensor) = cross_entropy_forward(&saved.shape, tensor_floats(logits->tensor), target->data,

@@ -145,7 +145,7 @@ struct value *op_dropout(struct tape *tape, struct value *x, float p) {
   }
   struct dropout_saved saved = {.dropout = dropout_draw(tape, p), .n = value_count(x)};
   struct value *y = tape_result(tape, x->shape, x->dims);
-  saved.mask = op_hold_new(tape, dropout_mask_size(saved.n));
+  saved.mask = op_hold_new(tape, ACTSCOPE_UINT8, dropout_mask_size(saved.n));
   if (y && saved.mask && !tape->memory->dry) {
     dropout_forward(&saved.dropout, tensor_floats(x->tensor), tensor_floats(y->tensor), saved.mask->data, saved.n);
   }

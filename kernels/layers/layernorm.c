@@ -158,8 +158,8 @@ struct value *op_layernorm(struct tape *tape, struct value *x, struct value *wei
   struct value *y = tape_result(tape, x->shape, x->dims);
   saved.x = tensor_hold(x->tensor);
   saved.weight = tensor_hold(weight ? weight->tensor : NULL);
-  saved.mean = op_hold_new(tape, saved.shape.rows * sizeof(float));
-  saved.rstd = op_hold_new(tape, saved.shape.rows * sizeof(float));
+  saved.mean = op_hold_new(tape, ACTSCOPE_FLOAT32, saved.shape.rows * sizeof(float));
+  saved.rstd = op_hold_new(tape, ACTSCOPE_FLOAT32, saved.shape.rows * sizeof(float));
   if (y && tape->status == 0) {
     compute(&saved, bias, epsilon, y);
   }

@@ -81,7 +81,7 @@ struct value *op_maxpool2d(struct tape *tape, struct value *x, size_t kernel, si
   if (!y) {
     return NULL;
   }
-  saved.index = op_hold_new(tape, value_count(y) * sizeof(int64_t));
+  saved.index = op_hold_new(tape, ACTSCOPE_INT64, value_count(y) * sizeof(int64_t));
   if (saved.index && !tape->memory->dry) {
     maxpool2d_forward(&saved.window, tensor_floats(x->tensor), tensor_floats(y->tensor), saved.index->data);
   }

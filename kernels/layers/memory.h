@@ -20,6 +20,10 @@ enum memory_kind {
 };
 const char *memory_kind_name(enum memory_kind kind); /* "parameter", "gradient", "optimizer_state", ... */
 
+enum { MEMORY_HOLDS = 8 };
+
+struct tensor;
+
 struct memory {
   bool dry;
   size_t limit;      /* a real meter gives no memory beyond so many live bytes; 0: no limit */
@@ -28,6 +32,12 @@ struct memory {
   size_t at_peak[MEMORY_KINDS]; /* when `peak` was reached; sums to it */
   size_t saved, saved_peak;     /* of distinct tensors with a holder: see tensor_hold */
   size_t saved_at_peak;         /* `saved` when `peak` was reached */
+
+  /* For the marks by which `actscope record` sees what is saved (include/actscope/mark.h): what has been held since the
+   * last node, until the node says which op holds it; and which op lets go now, NULL where none does. */
+  const struct tensor *holds[MEMORY_HOLDS];
+  unsigned holds_count;
+  const char *releasing;
 };
 
 void memory_init(struct memory *memory, bool dry);

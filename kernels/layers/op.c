@@ -19,13 +19,15 @@ bool op_has(struct tape *tape, const char *op, const struct value *input) {
   return true;
 }
 
-struct tensor *op_hold_new(struct tape *tape, size_t bytes) {
+struct tensor *op_hold_new(struct tape *tape, enum actscope_type type, size_t bytes) {
   struct tensor *tensor = NULL;
   if (tape->status == 0) {
     tensor = tensor_new_raw(tape->memory, MEMORY_ACTIVATION, bytes);
     if (!tensor) {
       tape_fail(tape, ERROR_MEMORY, "%s: no memory for %zu bytes more; take a smaller batch or model", tape->scope,
                 bytes);
+    } else {
+      tensor->type = type;
     }
   }
   tensor_hold(tensor);

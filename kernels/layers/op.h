@@ -23,8 +23,8 @@ bool value_same_shape(const struct value *a, const struct value *b);
  * set. */
 bool op_has(struct tape *tape, const char *op, const struct value *input);
 
-/* A tensor of so many bytes, contents undefined, that only the op's saved struct holds. NULL with the status set. */
-struct tensor *op_hold_new(struct tape *tape, size_t bytes);
+/* A tensor of a type and so many bytes, contents undefined, that only the op's saved struct holds. NULL with the status set. */
+struct tensor *op_hold_new(struct tape *tape, enum actscope_type type, size_t bytes);
 
 /* Shapes that do not fit: sets the status, and returns NULL for the op to return. */
 struct value *op_misfit(struct tape *tape, const char *op, const struct value *a, const struct value *b);

@@ -119,7 +119,7 @@ struct value *op_rmsnorm(struct tape *tape, struct value *x, struct value *weigh
   struct value *y = tape_result(tape, x->shape, x->dims);
   saved.x = tensor_hold(x->tensor);
   saved.weight = tensor_hold(weight ? weight->tensor : NULL);
-  saved.rstd = op_hold_new(tape, saved.shape.rows * sizeof(float));
+  saved.rstd = op_hold_new(tape, ACTSCOPE_FLOAT32, saved.shape.rows * sizeof(float));
   if (y && tape->status == 0 && tensor_floats(y->tensor)) {
     rmsnorm_forward(&saved.shape, tensor_floats(x->tensor), weight ? tensor_floats(weight->tensor) : NULL, epsilon,
                     tensor_floats(y->tensor), tensor_floats(saved.rstd));

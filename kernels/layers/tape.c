@@ -23,10 +23,12 @@ void tape_init(struct tape *tape, struct memory *memory) {
   tape->saved_seen = memory->saved;
 }
 
-static void release(struct node *node) {
+static void release(struct tape *tape, struct node *node) {
   if (!node->done) {
     node->done = true;
+    tape->memory->releasing = node->ops->op;
     node->ops->release(node->saved);
+    tape->memory->releasing = NULL;
   }
 }
 
@@ -37,7 +39,7 @@ static void drop(struct tensor **tensor) {
 
 void tape_fini(struct tape *tape) {
   for (size_t i = tape->nodes_count; i-- > 0;) {
-    release(&tape->nodes[i]);
+    release(tape, &tape->nodes[i]);
   }
   for (size_t i = tape->values_count; i-- > 0;) {
     drop(&tape->values[i]->tensor);
@@ -193,17 +195,27 @@ static void release_unused(const struct node_ops *ops, const void *saved, size_t
   ops->release(copy);
 }
 
+/* Tells a recording, if there is one, what this op keeps, and for which layer. */
+static void mark_holds(struct tape *tape, const char *op) {
+  if (!tape->memory->dry) {
+    actscope_mark_layer(tape->scope);
+  }
+  tensor_mark_holds(tape->memory, op);
+}
+
 struct value *tape_node(struct tape *tape, const struct node_ops *ops, struct value *output,
                         struct value *const *inputs, unsigned inputs_count, const void *saved, size_t size) {
   const bool wanted = output && tape->status == 0 && any_needs_gradient(tape, inputs, inputs_count);
   struct node *node = wanted ? add_node(tape, ops, output) : NULL;
   if (!node) {
+    tensor_mark_holds(tape->memory, NULL);
     release_unused(ops, saved, size);
     tape->saved_seen = tape->memory->saved;
     return tape->status < 0 ? NULL : output;
   }
   memcpy(node->inputs, inputs, inputs_count * sizeof(struct value *));
   memcpy(node->saved, saved, size);
+  mark_holds(tape, ops->op);
   node->saved_bytes = tape->memory->saved - tape->saved_seen;
   tape->saved_seen = tape->memory->saved;
   output->needs_gradient = true;
@@ -293,8 +305,14 @@ static void step_back(struct tape *tape, struct node *node) {
   if (node->output->gradient && tape->status == 0) {
     node->ops->backward(tape, node);
   }
-  release(node);
+  release(tape, node);
   drop(&node->output->gradient);
+}
+
+static void mark_backward(const struct tape *tape, int begins) {
+  if (!tape->memory->dry) {
+    actscope_mark_backward(begins);
+  }
 }
 
 int tape_backward(struct tape *tape, struct value *loss) {
@@ -309,8 +327,10 @@ int tape_backward(struct tape *tape, struct value *loss) {
   if (gradient) {
     *gradient = 1;
   }
+  mark_backward(tape, 1);
   for (size_t i = tape->nodes_count; i-- > 0 && tape->status == 0;) {
     step_back(tape, &tape->nodes[i]);
   }
+  mark_backward(tape, 0);
   return tape->status;
 }

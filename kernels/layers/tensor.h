@@ -3,6 +3,7 @@
 #ifndef ACTSCOPE_KERNELS_LAYERS_TENSOR_H
 #define ACTSCOPE_KERNELS_LAYERS_TENSOR_H
 
+#include "actscope/mark.h"
 #include "kernels/layers/memory.h"
 
 #include <stdint.h>
@@ -11,6 +12,7 @@ struct tensor {
   void *data; /* NULL in a dry meter and for no bytes */
   size_t bytes;
   enum memory_kind kind;
+  enum actscope_type type; /* ACTSCOPE_FLOAT32 unless said otherwise: for marks */
   unsigned references, holders;
   struct memory *memory; /* borrowed: outlives the tensor */
 };
@@ -32,5 +34,8 @@ void tensor_drop(struct tensor *tensor);
  * saved, as in the reports. */
 struct tensor *tensor_hold(struct tensor *tensor);
 void tensor_release(struct tensor *tensor);
+
+/* Marks what has been held since the last call as kept by this op; NULL: forgets it, nobody keeps it. */
+void tensor_mark_holds(struct memory *memory, const char *op);
 
 #endif

@@ -112,7 +112,7 @@ static void measure_times(const struct replay_pass *passes, size_t widths, const
 int replay_measure(struct replay_work *work, size_t index, struct error *err) {
   struct replay_group *group = &work->result->groups[index];
   const size_t widths = work->result->widths_count;
-  struct replay_pass passes[REPLAY_WIDTHS];
+  struct replay_pass passes[REPLAY_WIDTHS] = {0};
   struct arrays arrays = {0};
   int code = 0;
   for (size_t width = 0; code == 0 && width < widths; width++) {

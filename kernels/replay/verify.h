@@ -29,6 +29,8 @@ struct verify_rows {
   double min_cosine, mean_cosine, max_relative_error; /* over the rows; NaN if one is */
 };
 
+bool verify_rows_pass(const struct verify_rows *rows, const struct verify_limits *limits);
+
 struct verify_memory {
   uint64_t peak_bytes, saved_bytes;
 };

@@ -17,35 +17,40 @@ static int check(const struct verify_arrays *options, struct error *err) {
   return options->x->count ? 0 : error_set(err, ERROR_INPUT, "X and DY hold no elements");
 }
 
-static int verify_one(struct verify_width *width, const struct verify_arrays *options, const struct function *function,
-                      struct error *err) {
-  const fewbit_options fit = {
-      .function = options->function, .bits = width->bits, .method = (enum fewbit_method)options->method};
-  const size_t n = options->x->count;
-  const struct replay_pass pass_fit = {.function = *function, .type = options->x->type, .bits = width->bits};
-  struct replay_pass pass = pass_fit;
+static int run_pass(const struct replay_pass *pass, const struct verify_arrays *options,
+                    struct gradient_figures *figures, struct error *err) {
+  const size_t n = options->x->count, bytes = n * run_type_size(pass->type);
+  void *y = malloc(bytes + 1), *dx = malloc(bytes + 1), *codes = malloc(replay_pass_held_bytes(pass, n) + 1);
   struct gradient_error error = {0};
-  fewbit_quantizer *quantizer = NULL;
-  fewbit_error why;
-  const size_t bytes = n * run_type_size(pass.type);
-  if (fewbit_quantizer_fit(&fit, &quantizer, &why) != FEWBIT_OK) {
-    return error_set(err, ERROR_USAGE, "%s", why.message);
-  }
-  pass.quantizer = quantizer;
-  void *y = malloc(bytes), *dx = malloc(bytes), *codes = malloc(replay_pass_held_bytes(&pass, n));
-  int code = y && dx && codes ? 0 : error_set(err, ERROR_MEMORY, "verify: out of memory");
-  if (code == 0) {
-    replay_pass_forward(&pass, options->x->data, y, codes, n);
-    replay_pass_backward(&pass, codes, options->dy->data, dx, n);
-    gradient_error_add_function(&error, function, pass.type, options->x->data, options->dy->data, dx, n);
-    const struct gradient_figures figures = gradient_error_figures(&error);
-    verify_rows_add(&width->start, options->function, &figures);
-    verify_rows_finish(&width->start, &figures);
-    width->projected.saved_bytes = width->measured.saved_bytes = replay_pass_held_bytes(&pass, n);
+  const bool complete = y && dx && codes;
+  if (complete) {
+    replay_pass_forward(pass, options->x->data, y, codes, n);
+    replay_pass_backward(pass, codes, options->dy->data, dx, n);
+    gradient_error_add_function(&error, &pass->function, pass->type, options->x->data, options->dy->data, dx, n);
+    *figures = gradient_error_figures(&error);
   }
   free(y);
   free(dx);
   free(codes);
+  return complete ? 0 : error_set(err, ERROR_MEMORY, "verify: out of memory");
+}
+
+static int verify_one(struct verify_width *width, const struct verify_arrays *options, const struct function *function,
+                      struct error *err) {
+  const fewbit_options fit = {
+      .function = options->function, .bits = width->bits, .method = (enum fewbit_method)options->method};
+  struct gradient_figures figures;
+  fewbit_quantizer *quantizer = NULL;
+  fewbit_error why;
+  if (fewbit_quantizer_fit(&fit, &quantizer, &why) != FEWBIT_OK) {
+    return error_set(err, ERROR_USAGE, "%s", why.message);
+  }
+  const struct replay_pass pass = {*function, options->x->type, width->bits, quantizer};
+  const int code = run_pass(&pass, options, &figures, err);
+  if (code == 0) {
+    verify_rows_add(&width->start, options->function, &figures);
+    verify_rows_finish(&width->start, &figures);
+  }
   fewbit_quantizer_free(quantizer);
   return code;
 }

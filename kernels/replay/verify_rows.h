@@ -10,8 +10,6 @@ void verify_rows_add(struct verify_rows *rows, const char *name, const struct gr
 /* Once all are there. */
 void verify_rows_finish(struct verify_rows *rows, const struct gradient_figures *whole);
 
-bool verify_rows_pass(const struct verify_rows *rows, const struct verify_limits *limits);
-
 /* Sets passed of every width, and of the whole. */
 void verify_judge(struct verify_result *result, const struct verify_limits *limits);
 

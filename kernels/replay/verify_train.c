@@ -74,7 +74,7 @@ static struct verify_spread spread_of(const double *values, size_t count) {
 }
 
 static void summarise(struct verify_outcome *outcome, size_t seeds) {
-  double losses[VERIFY_SEEDS_MAX], accuracies[VERIFY_SEEDS_MAX];
+  double losses[VERIFY_SEEDS_MAX] = {0}, accuracies[VERIFY_SEEDS_MAX] = {0};
   for (size_t i = 0; i < seeds; i++) {
     losses[i] = outcome->runs[i].loss;
     accuracies[i] = outcome->runs[i].accuracy;

@@ -3,6 +3,7 @@
 * which storages are parameters and buffers of modules (frozen parameters and buffers get no gradient, so that autograd
   alone cannot tell them from activations);
 * the version of torch;
+* the layer whose forward pass is under way, with `record --layers` (actscope_layers.py);
 * where the preload library's own symbols do not see autograd's saves (or with `record --probe=hooks`), every save and
   release, by torch.autograd.graph.saved_tensors_hooks, and where backward begins and ends.
 
@@ -10,6 +11,7 @@ Nothing here raises into the program: what goes wrong is given up quietly.
 """
 import ctypes
 import functools
+import importlib.util
 import os
 import weakref
 
@@ -182,6 +184,16 @@ def _wrap_backward(torch, modules, library, mark_phases):
 
 
 @_quietly
+def _install_layers(torch, library):
+    """The part of `record --layers`, in a file of its own that nobody else pays for."""
+    file = os.path.join(os.path.dirname(os.path.abspath(__file__)), "actscope_layers.py")
+    spec = importlib.util.spec_from_file_location("_actscope_layers", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.install(torch, library.meta)
+
+
+@_quietly
 def install(torch):
     """Called by the start-up file when torch has been imported."""
     library = _Library()
@@ -193,3 +205,5 @@ def install(torch):
         library.meta(b"probe", b"hooks")
         torch._actscope_hooks = _Hooks(library, torch)
     _wrap_backward(torch, modules, library, mark_phases=with_hooks)
+    if os.environ.get("ACTSCOPE_LAYERS") == "1":
+        _install_layers(torch, library)

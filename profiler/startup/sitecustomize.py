@@ -1,7 +1,8 @@
-"""Python start-up file that `actscope record` puts in front of PYTHONPATH.
+"""Python start-up file that `actscope record` and `actscope apply` put in front of PYTHONPATH.
 
 Python imports it before the program. It runs the sitecustomize that it stands in front of, hides itself from sys.path, and
-waits for torch to be imported; without torch it does nothing more. See actscope_torch.py for what happens then.
+waits for torch to be imported; without torch it does nothing more, but for apply, which says so at the end. See
+actscope_torch.py (record) and actscope_apply.py for what happens then.
 """
 import os
 import sys
@@ -26,44 +27,70 @@ def _run_next_sitecustomize():
             sys.modules[__name__] = own
 
 
-class _TorchFinder:
-    """Finds torch like everybody else would, and has the probe installed once it has been imported."""
+def _load(folder, name):
+    """A module of this folder, which is not on sys.path."""
+    import importlib.util
 
-    def __init__(self, folder):
-        self.folder = folder
+    spec = importlib.util.spec_from_file_location("_" + name, os.path.join(folder, name + ".py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class _TorchFinder:
+    """Finds torch like everybody else would, and calls the installers once it has been imported.
+
+    Programs also look for torch before they import it (importlib.util.find_spec, as transformers does), so that it goes on
+    until then."""
+
+    def __init__(self, installers):
+        self.installers = installers
 
     def find_spec(self, name, path=None, target=None):
-        if name != "torch":
+        if name != "torch" or not self.installers:
             return None
-        import importlib.util
+        for finder in list(sys.meta_path):
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec = find(name, path, target) if find else None
+            if spec is not None:
+                self._watch(spec.loader)
+                return spec
+        return None
 
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.loader is None:
-            return spec
-        execute = spec.loader.exec_module
+    def _watch(self, loader):
+        execute = getattr(loader, "exec_module", None)
+        if execute is None:
+            return
 
         def exec_module(module):
             execute(module)
-            self.install(module)
+            self._install(module)
 
-        spec.loader.exec_module = exec_module
-        return spec
+        loader.exec_module = exec_module
 
-    def install(self, torch):
+    def _install(self, torch):
+        installers, self.installers = self.installers, []
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+        for install in installers:
+            try:
+                install(torch)
+            except Exception:  # the program must run as it would without us
+                pass
+
+
+def _prepare(folder):
+    installers = []
+    if os.environ.get("ACTSCOPE_PROBE", "auto") != "none" and "ACTSCOPE_TRACE" in os.environ:
+        installers.append(lambda torch: _load(folder, "actscope_torch").install(torch))
+    if "ACTSCOPE_APPLY_BITS" in os.environ:
         try:
-            import importlib.util
-
-            file = os.path.join(self.folder, "actscope_torch.py")
-            spec = importlib.util.spec_from_file_location("_actscope_torch", file)
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            module.install(torch)
-        except Exception:  # the program must run as it would without us
+            installers.append(_load(folder, "actscope_apply").prepare())
+        except Exception:
             pass
+    if installers:
+        sys.meta_path.insert(0, _TorchFinder(installers))
 
 
-_folder = _hide()
-if os.environ.get("ACTSCOPE_PROBE", "auto") != "none" and "ACTSCOPE_TRACE" in os.environ:
-    sys.meta_path.insert(0, _TorchFinder(_folder))
+_prepare(_hide())
 _run_next_sitecustomize()

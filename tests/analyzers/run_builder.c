@@ -78,12 +78,18 @@ static struct trace_chunk_writer *tables(struct run_builder *run, size_t room) {
 void run_init(struct run_builder *run) {
   static const char path[] = "/proc/self/exe";
   struct trace_module_record module = {.path = STRING_PATH};
-  *run = (struct run_builder){.folder = folder_make(), .time_ns = 100, .next_stack = 1, .next_tensor = 0x5000};
+  *run = (struct run_builder){
+      .folder = folder_make(), .time_ns = 100, .next_stack = 1, .next_string = STRING_NAME + 1, .next_tensor = 0x5000};
   trace_builder_init(&run->trace, ROOM);
   dl_iterate_phdr(program_range, &module);
   must(trace_write_string(tables(run, 4096), STRING_PATH, path, sizeof path - 1), "no room for a string");
   must(trace_write_string(tables(run, 4096), STRING_NAME, "weight", 6), "no room for a string");
   must(trace_write_module(tables(run, 4096), &module), "no room for a module");
+}
+
+uint32_t run_string(struct run_builder *run, const char *text) {
+  must(trace_write_string(tables(run, 4096), run->next_string, text, strlen(text)), "no room for a string");
+  return run->next_string++;
 }
 
 void run_fini(struct run_builder *run) {
@@ -200,7 +206,7 @@ void run_save_dtype(struct run_builder *run, const struct trace_save *save) {
 
 uint64_t run_save_tensor(struct run_builder *run, uint64_t tensor, uint64_t data, uint64_t bytes, uint32_t stack) {
   tensor = tensor ? tensor : (run->next_tensor += 64);
-  struct trace_save save = {tensor, data, bytes, bytes / 4, 6, TRACE_SOURCE_PROBE, stack};
+  struct trace_save save = {tensor, data, bytes, bytes / 4, 6, TRACE_SOURCE_PROBE, stack, 0};
   run_save_dtype(run, &save);
   return tensor;
 }

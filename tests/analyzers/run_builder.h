@@ -21,7 +21,7 @@ struct run_builder {
   uint64_t time_ns; /* of the next event; each advances it by 10 */
   uint64_t events;
   uint32_t stream; /* of the next event: thread 100 + stream */
-  uint32_t next_stack;
+  uint32_t next_stack, next_string;
   uint64_t previous[RUN_FRAMES]; /* the last stack written */
   size_t previous_count;
   uint64_t next_tensor;
@@ -37,6 +37,8 @@ void run_save(struct run_builder *run, const char *path);
 
 /* A stack of any frames, innermost first. */
 uint32_t run_stack(struct run_builder *run, const uint64_t *frames, size_t count);
+/* A new string: a layer's name. */
+uint32_t run_string(struct run_builder *run, const char *text);
 /* Within op, `depth` frames of the program below it; kernel: frames above the op (allocations), else the saving
  * ones. */
 uint32_t run_stack_in_op(struct run_builder *run, enum run_op op, unsigned depth, bool kernel);

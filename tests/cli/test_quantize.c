@@ -2,10 +2,12 @@
 #include "tests/support/files.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,7 +77,9 @@ Test(quantize, wrong_usage) {
                 {"gelu --bits 0", "--bits: '0'"},
                 {"gelu --bits 1,", "--bits: '1,'"},
                 {"gelu --method best", "unknown method 'best'"},
-                {"gelu --weight normal:0", "normal takes mean and deviation"},
+                {"gelu --weight normal:0", "normal takes a mean and a deviation"},
+                {"gelu --weight uniform:-1e300:1", "uniform takes two ascending ends"},
+                {"gelu --weight histogram:", "histogram:FILE"},
                 {"gelu --alpha 1", "gelu has no parameter 'alpha'"},
                 {"elu --alpha one", "--alpha: 'one' is not a number"},
                 {"softplus --beta -1", "softplus"},
@@ -83,13 +87,22 @@ Test(quantize, wrong_usage) {
                 {"stepwise", "give them with --table FILE"},
                 {"gelu --bits 1,2 --plot p.svg", "--plot and --compare take one number"},
                 {"gelu -o q.npz", "--method interval"},
+                {"gelu -b 3 --method interval --json -o q.npz", "--json does not go into an .npz"},
+                {"gelu -b 3 --method interval --compare own.csv -o q.npz", "--compare does not go into an .npz"},
+                {"gelu -o p.svg --plot p.svg", "name the same file"},
+                {"--table own.csv -o own.csv", "own.csv is what --table reads"},
+                {"gelu --weight histogram:own.csv --plot link.svg", "link.svg is what --weight reads"},
+                {"gelu --compare own.csv -o ./own.csv", "./own.csv is what --compare reads"},
                 {"gelu --plot p.pdf", ".svg or .png"}};
+  file_write("own.csv", "-1,0\n1,1\n", 9);
+  cr_assert_eq(symlink("own.csv", "link.svg"), 0);
   for (size_t i = 0; i < sizeof usages / sizeof *usages; i++) {
     int status = quantize("%s", usages[i].line);
     cr_expect_eq(status, 2, "%s: %d", usages[i].line, status);
     cr_expect(holds("err", usages[i].err), "%s", usages[i].line);
   }
   cr_expect_neq(access("q.npz", F_OK), 0); /* nothing half-made is left */
+  cr_expect(holds("own.csv", "-1,0"));
 }
 
 Test(quantize, bad_input) {
@@ -112,14 +125,86 @@ Test(quantize, saved_and_compared) {
   cr_assert_eq(quantize("gelu -b 3 --compare q.json"), 0);
   cr_expect(holds("out", "1.000"));
   cr_expect_eq(quantize("gelu -b 4 --compare q.npz"), 3);
+  cr_expect(holds("err", "q.npz: holds no array 'gelu04-borders'"));
+  cr_expect_eq(quantize("silu -b 3 --compare q.json"), 3);
+  cr_expect(holds("err", "q.json: is a table for gelu, not for silu"));
 }
 
+/* The number of a member of "compared" in "out". */
+static double compared(const char *member) {
+  size_t size;
+  char *content = (char *)file_read("out", &size), *at = strstr(content, "\"compared\"");
+  at = at ? strstr(at, member) : NULL;
+  const double value = at ? strtod(at + strlen(member), NULL) : NAN;
+  free(content);
+  return value;
+}
+
+/* The fit's own error, after holding it against the table's: never above it but for what quadrature errs by. */
+static double expect_best(const char *function, unsigned bits, const char *method, const char *weight,
+                          const char *file) {
+  cr_assert_eq(quantize("%s -b %u --method %s --weight %s --compare %s --json", function, bits, method, weight, file),
+               0);
+  const double own = compared("\"own_error\": "), other = compared("\"error\": ");
+  cr_expect(own <= other + 1e-12, "%s, %u bits, %s, %s: %g, but %s has %g", function, bits, method, weight, own, file,
+            other);
+  return own;
+}
+
+/* Tables that are good for another weight, of both kinds and in both files, held against the fits for every function, 1 to
+ * 4 bits and two weights. */
+static void expect_best_of(const char *function) {
+  static const char *const weights[] = {"uniform:-10:10", "normal:0:1"};
+  cr_assert_eq(quantize("%s -b 1,2,3,4 --weight uniform:-4:5 -o value.json", function), 0);
+  cr_assert_eq(quantize("%s -b 1,2,3,4 --weight uniform:-4:5 --method interval -o interval.npz", function), 0);
+  for (unsigned bits = 1; bits <= 4; bits++) {
+    for (size_t w = 0; w < sizeof weights / sizeof *weights; w++) {
+      const double value = expect_best(function, bits, "value", weights[w], "value.json");
+      expect_best(function, bits, "value", weights[w], "interval.npz");
+      const double interval = expect_best(function, bits, "interval", weights[w], "interval.npz");
+      cr_expect(value <= interval + 1e-12, "%s, %u bits, %s: %g, interval %g", function, bits, weights[w], value,
+                interval);
+    }
+  }
+}
+
+#define BEST_OF(function)                                                                                              \
+  Test(quantize, no_table_is_better_for_##function) {                                                                  \
+    expect_best_of(#function);                                                                                         \
+  }
+
+BEST_OF(gelu)
+BEST_OF(gelu_tanh)
+BEST_OF(silu)
+BEST_OF(mish)
+BEST_OF(softplus)
+BEST_OF(elu)
+BEST_OF(celu)
+BEST_OF(selu)
+BEST_OF(hardswish)
+BEST_OF(logsigmoid)
+BEST_OF(sigmoid)
+BEST_OF(tanh)
+BEST_OF(softsign)
+BEST_OF(tanhshrink)
+
 Test(quantize, table_and_steps) {
-  file_write("own.csv", "x,slope\n-1,0\n0,0.5\n1,1\n", 24);
+  file_write("own.csv", "x,slope\n-1,0\n0,0.5\n1,1\n", 23);
   cr_assert_eq(quantize("--table own.csv -b 2"), 0);
   cr_expect(holds("out", "own: 2 bits"));
   cr_assert_eq(quantize("stepwise --table own.csv -b 2"), 0);
   cr_expect(holds("out", "0: exact"));
+}
+
+/* What a pipe has is read, once. */
+Test(quantize, pipes) {
+  cr_assert_eq(system("mkfifo pipe && (printf '%s\\n' -1,0 0,0.5 1,1 >pipe &)"), 0);
+  cr_assert_eq(quantize("own --table pipe -b 1"), 0);
+  cr_assert_eq(system("(printf '%s\\n' -1,0,1 0,1,2 >pipe &)"), 0);
+  cr_assert_eq(quantize("gelu --weight histogram:pipe -b 1"), 0, "it was read twice");
+  cr_assert_eq(quantize("gelu -b 2 --json -o q.json"), 0);
+  cr_assert_eq(system("(cat q.json >pipe &)"), 0);
+  cr_assert_eq(quantize("gelu -b 2 --compare pipe"), 0);
 }
 
 Test(quantize, library) {
@@ -132,6 +217,7 @@ Test(quantize, library) {
   }
   cr_assert_eq(quantize("--library ./cube.so:cube --weight uniform:-1:1 -b 2"), 0);
   cr_expect(holds("out", "cube: 2 bits"));
+  cr_expect_eq(quantize("--library cube.so:cube --weight uniform:-1:1 -b 2"), 0); /* of this folder, not the system's */
   cr_expect_eq(quantize("--library ./cube.so:half"), 3);
   cr_expect(holds("err", "half_derivative"));
 }
@@ -143,6 +229,38 @@ Test(quantize, plot) {
   cr_assert_eq(quantize("hardswish --plot \"it's.svg\""), 0);
   cr_expect(holds("it's.svg", "</svg>"));
   cr_expect(holds("it's.svg", "hardswish, 3 bits, value"));
+}
+
+/* What a file is called is text, to the terminal and to gnuplot, which runs what stands between backquotes. */
+Test(quantize, a_name_is_only_a_name) {
+  file_write("`touch ran`'\".csv", "-1,0\n1,1\n", 9);
+  cr_assert_eq(quantize("--table \"\\`touch ran\\`'\\\".csv\" --plot p.svg"), 0);
+  cr_expect(holds("out", "`touch ran`'\": 3 bits"));
+  cr_expect_neq(access("ran", F_OK), 0);
+  file_write("red.csv", "-1,0\n1,1\n", 9);
+  cr_assert_eq(quantize("\"$(printf '\\033[31m')\" --table red.csv"), 0);
+  cr_expect_not(holds("out", "\033"));
+}
+
+Test(quantize, plot_that_cannot_be_written) {
+  cr_assert_eq(quantize("gelu --plot none/p.svg"), 3);
+  cr_expect(holds("err", "cannot write none/p.svg: No such file or directory"));
+  cr_assert_eq(mkdir("p.svg", 0777), 0);
+  cr_assert_eq(quantize("gelu --plot p.svg -o text"), 3);
+  cr_expect(holds("err", "p.svg"));
+  cr_assert_eq(rmdir("p.svg"), 0);
+  cr_expect_neq(system("ls *.tmp >/dev/null 2>&1"), 0, "a half-made file is left");
+}
+
+/* gnuplot says nothing of a full disk. */
+Test(quantize, plot_that_is_not_whole) {
+  static const char fake[] = "#!/bin/sh\nexit 0\n";
+  file_write("gnuplot", fake, sizeof fake - 1);
+  cr_assert_eq(chmod("gnuplot", 0755), 0);
+  setenv("PATH", folder, 1);
+  cr_expect_eq(quantize("gelu --plot p.svg"), 3);
+  cr_expect(holds("err", "left it unfinished"));
+  cr_expect_neq(access("p.svg", F_OK), 0);
 }
 
 /* Without gnuplot: a notice, no failure. */

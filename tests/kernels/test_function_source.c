@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static char *folder;
@@ -41,6 +42,9 @@ Test(function_source, table_is_interpolated) {
   cr_expect_float_eq(function_value(function, 1), 0.75, 1e-15);
   cr_expect_float_eq(function_value(function, -1), -0.25, 1e-15);
   cr_expect_float_eq(function_value(function, 100), 1.75, 1e-15);
+  cr_expect_float_eq(function_value(function, INFINITY), 1.75, 1e-15); /* f' is 0 there */
+  cr_expect_float_eq(function_value(function, -INFINITY), -0.25, 1e-15);
+  cr_expect(isnan(function_value(function, NAN)));
   function_source_close(source);
 }
 
@@ -56,6 +60,8 @@ Test(function_source, steps_are_exact) {
   cr_expect_eq(function_derivative(function, 2), 1);
   cr_expect_float_eq(function_value(function, -2), -1, 1e-15);
   cr_expect_float_eq(function_value(function, 3), 1, 1e-15);
+  cr_expect_eq(function_value(function, -INFINITY), -INFINITY);
+  cr_expect_eq(function_value(function, INFINITY), INFINITY);
   cr_assert_eq(quantizer_fit(&q, function, 2, QUANTIZER_VALUE, &weight_default, &err), 0);
   cr_expect_eq(q.error, 0);
   cr_expect_eq(q.intervals, 4u);
@@ -92,6 +98,41 @@ Test(function_source, table_of_a_function_gives_its_quantizer) {
     cr_expect_leq(q.residual, 1e-10, "%g", q.residual);
   }
   function_source_close(source);
+}
+
+static int fit_table(const char *text, bool steps, enum quantizer_method method, struct error *err) {
+  struct function_source *source;
+  struct quantizer q;
+  cr_assert_eq(open_text(&source, text, steps, err), 0, "%s", err->message);
+  const int code = quantizer_fit(&q, function_source_function(source), 2, method, &weight_default, err);
+  function_source_close(source);
+  return code;
+}
+
+/* What float32 does not hold is refused, not computed with for ever. */
+Test(function_source, huge_slopes) {
+  struct error err;
+  for (int method = 0; method <= QUANTIZER_INTERVAL; method++) {
+    cr_expect_eq(fit_table("-1,1e300\n1,-1e300\n2,1e308\n", false, (enum quantizer_method)method, &err), ERROR_INPUT);
+    cr_expect(strstr(err.message, "beyond float32"), "%s", err.message);
+    cr_expect_eq(fit_table("-1,1e38\n1,-1e38\n2,3e38\n", false, (enum quantizer_method)method, &err), 0, "%s",
+                 err.message);
+    cr_expect_eq(fit_table("-1e300,0\n1e300,1\n", false, (enum quantizer_method)method, &err), 0, "%s", err.message);
+  }
+}
+
+/* The first stage of `interval` takes the square of the jumps in memory. */
+Test(function_source, many_steps) {
+  enum { STEPS = 20000 };
+  char *text = malloc(STEPS * 24), *at = text;
+  struct error err;
+  for (int i = 0; i < STEPS; i++) {
+    at += sprintf(at, "%.4f,%d\n", (i - STEPS / 2) * 5e-4, i);
+  }
+  cr_expect_eq(fit_table(text, true, QUANTIZER_VALUE, &err), 0, "%s", err.message);
+  cr_expect_eq(fit_table(text, true, QUANTIZER_INTERVAL, &err), ERROR_INPUT);
+  cr_expect(strstr(err.message, "use method value"), "%s", err.message);
+  free(text);
 }
 
 Test(function_source, refused) {

@@ -119,6 +119,48 @@ Test(quantizer_file, json_refused) {
   }
 }
 
+static int decode(const char *text, const struct function *function, struct quantizer *q, struct error *err) {
+  return quantizer_decode_json(q, function, 0, text, strlen(text), "memory", err);
+}
+
+/* A table of a function that is not built in is known by its name; what the file does not tell is NaN. */
+Test(quantizer_file, json_of_another_function) {
+  static const char mine[] = "{\"schema\": \"actscope.quantizer/1\", \"function\": \"mine\", \"bits\": 1, "
+                             "\"levels\": [0, 1], \"breakpoints\": [0], \"codes\": [0, 1]}";
+  struct function function, gelu = named("gelu");
+  struct function_user user;
+  struct quantizer q;
+  struct error err;
+  cr_assert_eq(decode(mine, NULL, &q, &err), 0, "%s", err.message);
+  cr_expect_str_eq(q.name, "mine");
+  cr_expect_eq(q.function, FUNCTION_USER);
+  cr_expect(isnan(q.error) && isnan(q.cosine) && isnan(q.lower_bound) && isnan(q.residual));
+  cr_assert_eq(decode(mine, &gelu, &q, &err), 0, "%s", err.message); /* whoever says so has looked */
+  cr_expect_eq(q.function, FUNCTION_GELU);
+  function_init_named(&function, &user, "mine");
+  cr_expect_eq(decode(mine, &function, &q, &err), 0);
+  function_init_named(&function, &user, "yours");
+  cr_expect_eq(decode(mine, &function, &q, &err), ERROR_INPUT);
+  cr_expect_str_eq(err.message, "memory: is a table for mine, not for yours");
+  function_init_named(&function, &user, "stepwise");
+  cr_expect_eq(function.id, FUNCTION_STEPWISE);
+  cr_expect_eq(function_check(&function, &err), ERROR_USAGE);
+}
+
+/* Every message begins with the file's name. */
+Test(quantizer_file, messages_name_the_file) {
+  static const char *const texts[] = {
+      "{\"schema\": \"actscope.quantizer/1\", \"function\": \"gelu\", \"bits\": 1, \"levels\": [0, 1], "
+      "\"breakpoints\": [1, 0], \"codes\": [0, 1, 0]}",
+      "{\"schema\": \"actscope.quantizer/1\", \"function\": \"elu\", \"parameters\": {\"beta\": 1}}", "no JSON"};
+  struct quantizer q;
+  struct error err;
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    cr_expect_eq(decode(texts[i], NULL, &q, &err), ERROR_INPUT);
+    cr_expect_eq(strncmp(err.message, "memory: ", 8), 0, "%s", err.message);
+  }
+}
+
 /* ---- .npz -------------------------------------------------------------------------------------------------------- */
 
 Test(quantizer_file, npz_round_trip) {

@@ -46,6 +46,10 @@ Test(weight, formulas) {
   cr_expect_float_eq(integral(&weight), 20, 1e-9);
   cr_expect_eq(weight_density(&weight, 11), 0);
   cr_expect_str_eq(weight_format(&weight, text, sizeof text), "uniform:-10:10");
+  cr_assert_eq(weight_parse(&weight, "normal:0.1:1e-7", &err), 0);
+  cr_expect_str_eq(weight_format(&weight, text, sizeof text), "normal:0.1:1e-07");
+  cr_assert_eq(weight_parse(&weight, "uniform:0.30000000000000004:1", &err), 0);
+  cr_expect_str_eq(weight_format(&weight, text, sizeof text), "uniform:0.30000000000000004:1");
   cr_assert_eq(weight_parse(&weight, "normal:1:0.5", &err), 0);
   cr_expect_float_eq(integral(&weight), 1, 1e-12);
   cr_expect_float_eq(weight_density(&weight, 1), 2 / sqrt(2 * M_PI), 1e-15);
@@ -66,7 +70,10 @@ Test(weight, refused) {
                                       "gauss:0:1",
                                       "uniform:nan:1",
                                       "normal:0:1 x",
-                                      "uniform:1e999:2"};
+                                      "uniform:1e999:2",
+                                      "uniform:-1e308:1e308",
+                                      "normal:1e40:1",
+                                      "histogram:"};
   struct weight weight;
   struct error err;
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

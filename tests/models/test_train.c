@@ -182,3 +182,30 @@ Test(train, warmup) {
   cr_expect(moved[0] != 0);
   cr_expect_float_eq(moved[1] / moved[0], 0.1, 1e-4);
 }
+
+/* A meter that gives no more than a part of what is needed: an error with a reason, and nothing left behind. */
+Test(train, out_of_memory) {
+  for (const struct small_case *c = small_cases; c->preset; c++) {
+    struct model_options options = small_options(c->preset, c->settings);
+    const struct train_options training = {.optimizer = optimizer_defaults(OPTIMIZER_ADAMW), .steps = 1, .seed = 1};
+    size_t peak = 0;
+    for (size_t part = 32; part > 0; part--) { /* all of it first */
+      struct memory memory;
+      struct model *model;
+      struct train_result result = {0};
+      struct error err = {""};
+      memory_init(&memory, false);
+      memory.limit = part < 32 ? peak * part / 32 : 0;
+      int code = model_new(&model, &options, &memory, 1, &err);
+      if (code == 0) {
+        code = train_run(model, &training, NULL, &result, &err);
+        peak = part == 32 ? memory.peak : peak;
+      }
+      cr_expect_eq(code, part == 32 ? 0 : ERROR_MEMORY, "%s, %zu of 32: %d, %s", c->settings, part, code, err.message);
+      cr_expect_eq(err.message[0] == 0, code == 0);
+      train_result_fini(&result);
+      model_free(model);
+      cr_expect_eq(memory.live, 0, "%s, %zu of 32: %zu bytes are left", c->settings, part, memory.live);
+    }
+  }
+}

@@ -80,8 +80,9 @@ static void expect_contract(void) {
               "parameter:i gradient:i optimizer_state:i input:i saved_activation:i temporary:i small:i other:i");
   expect_each(json_object_get(root, "steps"),
               "index:i begin_ns:i end_ns:i peak_bytes:i saved_bytes:i saved_blocks:i complete:b");
-  expect_keys(json_object_get(root, "saved"), "step:n bytes:i blocks:i by_op:a list:a");
+  expect_keys(json_object_get(root, "saved"), "step:n bytes:i blocks:i by_op:a by_layer:a list:a");
   expect_each(at("saved", "by_op"), "op:s bytes:i exclusive_bytes:i blocks:i eligible_bytes:i");
+  expect_each(at("saved", "by_layer"), "layer:s bytes:i blocks:i eligible_bytes:i");
   expect_each(at("saved", "list"), "bytes:i elements:i dtype:s op_allocated:s holders:a eligible:b reason:s layer:s "
                                    "site:s evidence:s");
   json_array_foreach(at("saved", "list"), i, block) {

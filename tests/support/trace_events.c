@@ -55,7 +55,8 @@ static bool same_detail(const struct trace_event *a, const struct trace_event *b
     return memcmp(&a->small, &b->small, sizeof a->small) == 0;
   case TRACE_SAVE:
     return a->save.tensor == b->save.tensor && a->save.data == b->save.data && a->save.bytes == b->save.bytes &&
-           a->save.elements == b->save.elements && a->save.dtype == b->save.dtype && a->save.source == b->save.source;
+           a->save.elements == b->save.elements && a->save.dtype == b->save.dtype && a->save.source == b->save.source &&
+           strcmp(a->save.layer, b->save.layer) == 0 && strcmp(a->save.op, b->save.op) == 0;
   case TRACE_RELEASE:
     return a->release.tensor == b->release.tensor && a->release.node_type == b->release.node_type &&
            a->release.source == b->release.source;

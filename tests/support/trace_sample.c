@@ -35,7 +35,7 @@ void trace_sample_every_kind(struct trace_builder *b) {
   trace_write_alloc(w, 110, 0x7f0000001000, 65536, 1, false);
   trace_builder_small(w, &(struct trace_small){96, 3, 32, 1});
   trace_write_small(w, 120);
-  trace_write_save(w, 130, &(struct trace_save){0xabc0, 0x7f0000001040, 65536, 16384, 6, TRACE_SOURCE_PROBE, 2});
+  trace_write_save(w, 130, &(struct trace_save){0xabc0, 0x7f0000001040, 65536, 16384, 6, TRACE_SOURCE_PROBE, 2, 4, 4});
   trace_write_resident(w, 140, 0x7f0000001000, 65536, TRACE_ROLE_PARAMETER, 4);
   trace_write_phase(w, 150, TRACE_PHASE_BACKWARD, true);
   trace_write_release(w, 160, 0xabc0, 0x1400, TRACE_SOURCE_PROBE, 3);
@@ -68,7 +68,8 @@ void trace_sample_documented(struct trace_builder *b) {
   trace_write_alloc(w, 1000300, 0x7f5980001010, 65536, 1, false);
   trace_builder_small(w, &(struct trace_small){96, 2, 48, 1});
   trace_write_small(w, 1000450);
-  trace_write_save(w, 1000450, &(struct trace_save){0x55d0c0, 0x7f5980001040, 65536, 16384, 6, TRACE_SOURCE_PROBE, 2});
+  trace_write_save(w, 1000450,
+                   &(struct trace_save){0x55d0c0, 0x7f5980001040, 65536, 16384, 6, TRACE_SOURCE_PROBE, 2, 0, 0});
   trace_write_phase(w, 1002450, TRACE_PHASE_BACKWARD, true);
   trace_write_release(w, 1002460, 0x55d0c0, 0x7f5a00080010, TRACE_SOURCE_PROBE, 1);
   trace_write_free(w, 1002500, 0x7f5980001010, 2, TRACE_FREE_IN_RELEASE);
@@ -132,7 +133,7 @@ static bool random_record(struct program *p, struct trace_chunk_writer *w) {
   uint64_t random = trace_sample_next(&p->random);
   switch (random % 64) {
   case 0:
-    return trace_write_save(w, p->time_ns, &(struct trace_save){random, random >> 20, 4096, 1024, 6, 1, 1});
+    return trace_write_save(w, p->time_ns, &(struct trace_save){random, random >> 20, 4096, 1024, 6, 1, 1, 0, 0});
   case 1:
     return trace_write_release(w, p->time_ns, random, 0x500000, TRACE_SOURCE_HOOKS, 2);
   case 2:

@@ -78,6 +78,8 @@ static void expect_first_half(void) {
   cr_assert_eq(event.save.elements, 16384);
   cr_assert_eq(event.save.dtype, 6);
   cr_assert_eq(event.save.source, TRACE_SOURCE_PROBE);
+  cr_assert_str_eq(event.save.layer, "blocks.0.fc.weight");
+  cr_assert_str_eq(event.save.op, "blocks.0.fc.weight");
   event = expect(TRACE_RESIDENT, 140, 42, 0);
   cr_assert_eq(event.resident.data, 0x7f0000001000);
   cr_assert_eq(event.resident.bytes, 65536);

@@ -70,6 +70,15 @@ Test(trace_writer, writes_long_records_with_their_length) {
          12, 0x84, 3, 0, 2, 1, 0x85, 2, 0, 13);
 }
 
+/* Without a layer and an op a save is what it was in version 1.0. */
+Test(trace_writer, writes_the_layer_and_the_op_of_a_save_if_it_has_them) {
+  trace_write_save(&writer, 1000, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 0});
+  trace_write_save(&writer, 1000, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 300});
+  trace_write_save(&writer, 1000, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 0, 7});
+  EXPECT("saves", 0x81, 8, 0, 1, 2, 3, 4, 5, 1, 6, 0x81, 10, 0, 1, 2, 3, 4, 5, 1, 6, 0xac, 0x02, 0x81, 10, 0, 1, 2, 3, 4,
+         5, 1, 6, 0, 7);
+}
+
 Test(trace_writer, writes_pending_sums_once) {
   cr_assert(trace_write_small(&writer, 1001));
   cr_assert_eq(u32(TRACE_C_USED), 0, "nothing is pending: nothing is written");
@@ -113,7 +122,7 @@ Test(trace_writer, writes_other_tables) {
 Test(trace_writer, keeps_within_the_record_size) {
   uint32_t before = 0;
   const uint64_t max = UINT64_MAX;
-  const struct trace_save save = {max, max, max, max, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+  const struct trace_save save = {max, max, max, max, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
   trace_write_save(&writer, max, &save);
   cr_assert_leq(u32(TRACE_C_USED) - before, TRACE_RECORD_MAX);
   before = u32(TRACE_C_USED);
@@ -152,7 +161,7 @@ Test(trace_writer, writes_the_file_header) {
   static _Alignas(8) uint8_t header[TRACE_HEADER_SIZE];
   struct trace_file_header fields = {.pid = 42, .rank = -1, .exit_status = -1, .command = "a\0b", .command_size = 4};
   trace_write_file_header(header, &fields);
-  cr_assert_arr_eq(header, "ACTSCOPE\1\0\0\0\0\x10\0\0", 16);
+  cr_assert_arr_eq(header, "ACTSCOPE\1\0\1\0\0\x10\0\0", 16);
   cr_assert_eq(header[TRACE_H_PID], 42);
   cr_assert_eq(header[TRACE_H_RANK + 3], 0xff);
   cr_assert_eq(header[TRACE_H_POINTER_SIZE], 8);

@@ -1,0 +1,408 @@
+/* actscope verify: is the few-bit gradient near enough to the exact one? */
+#include "cli/command.h"
+#include "cli/load.h"
+#include "cli/model_arguments.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/replay_list.h"
+#include "cli/widths.h"
+
+#include "reports/gnuplot.h"
+#include "reports/verify_view.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_TENSORS = 0x100, KEY_FUNCTION, KEY_MIN_COSINE, KEY_MAX_ERROR, KEY_PLOT, KEY_TRAIN, KEY_SEEDS, KEY_ALL };
+enum { ROWS_MAX = 12, SEEDS_DEFAULT = 3, TRAIN_STEPS_DEFAULT = 300 };
+
+struct arguments {
+  const char *subject; /* RUN or MODEL */
+  const char *x, *dy, *function;
+  const char *plot;
+  struct verify_limits limits;
+  bool train, all;
+  size_t seeds;
+  struct model_arguments settings;
+  struct training_arguments training;
+  struct widths widths;
+  struct output output;
+};
+
+/* ---- options ----------------------------------------------------------------------------------------------------- */
+
+static void parse_tensors(struct arguments *arguments, char *text, struct argp_state *state) {
+  char *comma = strchr(text, ',');
+  if (!comma || comma == text || !comma[1] || strchr(comma + 1, ',')) {
+    argp_error(state, "--tensors: '%s' is not X.npy,DY.npy", text);
+    return;
+  }
+  *comma = '\0';
+  arguments->x = text;
+  arguments->dy = comma + 1;
+}
+
+static double parse_number(const char *name, const char *text, double least, double most, struct argp_state *state) {
+  char *end;
+  const double value = strtod(text, &end);
+  if (end == text || *end || !(value >= least && value <= most)) {
+    argp_error(state, "--%s: '%s' is not a number from %g to %g", name, text, least, most);
+  }
+  return value;
+}
+
+static void parse_seeds(struct arguments *arguments, const char *text, struct argp_state *state) {
+  const double seeds = parse_number("seeds", text, 1, VERIFY_SEEDS_MAX, state);
+  if (seeds != floor(seeds)) {
+    argp_error(state, "--seeds: '%s' is no whole number", text);
+  }
+  arguments->seeds = (size_t)seeds;
+}
+
+static void check(const struct arguments *arguments, struct argp_state *state) {
+  const size_t length = arguments->plot ? strlen(arguments->plot) : 0;
+  const char *ending = length > 4 ? arguments->plot + length - 4 : "";
+  if (arguments->x && arguments->subject) {
+    argp_error(state, "too many arguments: '%s'; --tensors names what is checked", arguments->subject);
+  } else if (!arguments->x && !arguments->subject) {
+    argp_error(state, "no RUN, MODEL or --tensors given; `actscope models' lists the models");
+  } else if (!arguments->x != !arguments->function) {
+    argp_error(state, "--tensors and --function go together, e.g. --tensors x.npy,dy.npy --function gelu");
+  } else if (arguments->train && (arguments->x || !model_arguments_is_model(arguments->subject))) {
+    argp_error(state, "--train is for a MODEL; `actscope models' lists them");
+  } else if (arguments->train && arguments->plot) {
+    argp_error(state, "--plot draws gradients: leave out --train");
+  } else if (arguments->plot && strcmp(ending, ".svg") != 0 && strcmp(ending, ".png") != 0) {
+    argp_error(state, "--plot: '%s' is no name ending in .svg or .png", arguments->plot);
+  }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+  struct arguments *arguments = state->input;
+  switch (key) {
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = &arguments->widths;
+    state->child_inputs[1] = &arguments->settings;
+    state->child_inputs[2] = &arguments->training;
+    state->child_inputs[3] = &arguments->output;
+    return 0;
+  case KEY_TENSORS:
+    parse_tensors(arguments, text, state);
+    return 0;
+  case KEY_FUNCTION:
+    arguments->function = text;
+    return 0;
+  case KEY_MIN_COSINE:
+    arguments->limits.min_cosine = parse_number("min-cosine", text, -1, 1, state);
+    return 0;
+  case KEY_MAX_ERROR:
+    arguments->limits.max_relative_error = parse_number("max-relative-error", text, 0, HUGE_VAL, state);
+    return 0;
+  case KEY_PLOT:
+    arguments->plot = text;
+    return 0;
+  case KEY_TRAIN:
+    arguments->train = true;
+    return 0;
+  case KEY_SEEDS:
+    parse_seeds(arguments, text, state);
+    return 0;
+  case KEY_ALL:
+    arguments->all = true;
+    return 0;
+  case ARGP_KEY_ARG:
+    if (arguments->subject) {
+      argp_error(state, "too many arguments: '%s'; one RUN or MODEL is checked", text);
+    }
+    arguments->subject = text;
+    return 0;
+  case ARGP_KEY_END:
+    check(arguments, state);
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
+static const struct argp_option options[] = {
+    {"tensors", KEY_TENSORS, "X.npy,DY.npy", 0, "Check two arrays: inputs of a function, and gradients of its results",
+     0},
+    {"function", KEY_FUNCTION, "NAME", 0, "The function for --tensors, e.g. gelu", 0},
+    {"min-cosine", KEY_MIN_COSINE, "X", 0, "Least cosine similarity that passes (default 0.99)", 0},
+    {"max-relative-error", KEY_MAX_ERROR, "X", 0, "Largest relative error that passes (default: any)", 0},
+    {"all", KEY_ALL, NULL, 0, "Show every parameter or layer, in their order", 0},
+    {"plot", KEY_PLOT, "FILE.svg", 0, "Draw them by width (.svg, .png; needs gnuplot)", 0},
+    {"train", KEY_TRAIN, NULL, 0, "Compare how training ends, on real data and over several seeds, not gradients", 0},
+    {"seeds", KEY_SEEDS, "N", 0, "Seeds for --train, from --seed on (default 3)", 0},
+    {0}};
+static const struct argp_child children[] = {{&widths_argp, 0, NULL, 0},
+                                             {&model_argp, 0, NULL, 0},
+                                             {&training_argp, 0, NULL, 0},
+                                             {&output_argp, 0, NULL, 0},
+                                             {0}};
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "RUN\nMODEL\n--tensors X.npy,DY.npy --function NAME",
+    .children = children,
+    .doc =
+        "Compares few-bit gradients with exact ones, of every eligible activation of a recorded RUN, of every "
+        "parameter of a built-in MODEL, or of arrays, by default at 3 bits.\vA MODEL is looked at with its weights as "
+        "drawn and, with --steps N, after N steps of exact training too. With --train it is trained exact and "
+        "few-bit (by default at 1,2,3,4 bits, 300 steps) from the same seeds, and must not end worse than the exact "
+        "runs' own spread.\n\nExit status: 0 passed, 1 fell short, 2 wrong usage, 3 bad input."};
+
+/* ---- output ------------------------------------------------------------------------------------------------------ */
+
+/* Without gnuplot there is a notice and no plot. */
+static int plot(const char *path, const struct verify_view *view, const struct verify_result *result,
+                struct error *err) {
+  struct sink sink;
+  int missing = 0, code = sink_open_memory(&sink, err);
+  if (code < 0) {
+    return code;
+  }
+  verify_plot_emit(&sink, view, result);
+  code = sink_close(&sink, err);
+  if (code == 0) {
+    code = gnuplot_draw(path, sink.memory, sink.memory_size, &missing, err);
+  }
+  free(sink.memory);
+  if (missing) {
+    command_fail(code, err);
+    return 0;
+  }
+  return code;
+}
+
+static int emit(const struct arguments *arguments, const struct verify_view *view, const struct verify_result *result,
+                struct error *err) {
+  struct sink sink;
+  int code = view->subject == VERIFY_RUN ? output_open(&sink, &arguments->output, arguments->subject, err)
+                                         : sink_open(&sink, arguments->output.path, arguments->output.color, err);
+  if (code == 0) {
+    (arguments->output.json ? verify_json_emit : verify_text_emit)(&sink, view, result);
+    code = sink_close(&sink, err);
+  }
+  return code < 0 || !arguments->plot ? code : plot(arguments->plot, view, result, err);
+}
+
+/* The exit status, or an error code. */
+static int finish(const struct arguments *arguments, const struct verify_view *view, struct verify_result *result,
+                  int code, struct error *err) {
+  const bool passed = result->passed;
+  if (code == 0) {
+    code = emit(arguments, view, result, err);
+  }
+  verify_result_fini(result);
+  return code < 0 ? code : passed ? EXIT_DONE : EXIT_SHORT;
+}
+
+static struct verify_view view_of(const struct arguments *arguments, enum verify_subject subject, const char *name,
+                                  const char *data) {
+  return (struct verify_view){.subject = subject,
+                              .name = name,
+                              .data = data,
+                              .method = arguments->widths.method,
+                              .seed = arguments->training.seed,
+                              .rows_max = arguments->all ? 0 : ROWS_MAX,
+                              .limits = arguments->limits};
+}
+
+/* ---- arrays ------------------------------------------------------------------------------------------------------ */
+
+static int check_arrays(const struct arguments *arguments, struct error *err) {
+  const struct verify_view view = view_of(arguments, VERIFY_ARRAYS, arguments->function, arguments->x);
+  struct verify_result result = {0};
+  struct npy x, dy = {0};
+  int code = npy_read(&x, arguments->x, err);
+  if (code == 0) {
+    code = npy_read(&dy, arguments->dy, err);
+  }
+  if (code == 0) {
+    const struct verify_arrays arrays = {.x = &x,
+                                         .dy = &dy,
+                                         .function = arguments->function,
+                                         .bits = arguments->widths.bits,
+                                         .bits_count = arguments->widths.count,
+                                         .method = arguments->widths.method,
+                                         .limits = arguments->limits};
+    code = verify_arrays(&result, &arrays, err);
+  }
+  npy_fini(&x);
+  npy_fini(&dy);
+  return finish(arguments, &view, &result, code, err);
+}
+
+/* ---- a run ------------------------------------------------------------------------------------------------------- */
+
+static int check_facts(const struct arguments *arguments, const struct facts *facts, struct error *err) {
+  const struct verify_view view = view_of(arguments, VERIFY_RUN, arguments->subject, "normal:0:1");
+  struct replay_activation *list = NULL;
+  struct verify_result result = {0};
+  struct progress progress;
+  struct replay_options replay = {.method = arguments->widths.method,
+                                  .bits_count = arguments->widths.count,
+                                  .seed = arguments->training.seed,
+                                  .progress = progress_update,
+                                  .context = &progress};
+  size_t count = 0;
+  memcpy(replay.bits, arguments->widths.bits, sizeof replay.bits);
+  int code = replay_list(facts, &list, &count, err);
+  if (code == 0 && count == 0) {
+    code = error_set(err, ERROR_INPUT,
+                     "%s: nothing to check: no saved activation has a pointwise nonlinearity for its only holder; "
+                     "`actscope report' lists the reasons",
+                     arguments->subject);
+  }
+  if (code == 0) {
+    progress_begin(&progress, "replaying");
+    code = verify_run(&result, list, count, &replay, &arguments->limits, err);
+    progress_end(&progress);
+  }
+  free(list);
+  return finish(arguments, &view, &result, code, err);
+}
+
+static int check_recorded(const struct arguments *arguments, struct error *err) {
+  struct facts facts = {0};
+  int code = model_arguments_refuse(&arguments->settings, arguments->subject, err);
+  if (code == 0) {
+    code = load_facts(arguments->subject, &facts, err);
+  }
+  if (code == 0) {
+    code = check_facts(arguments, &facts, err);
+  }
+  facts_fini(&facts);
+  return code;
+}
+
+/* ---- a model ----------------------------------------------------------------------------------------------------- */
+
+struct steps_progress {
+  struct progress progress;
+  size_t done, all;
+};
+
+static void on_step(void *context, const struct train_step *step) {
+  struct steps_progress *steps = context;
+  (void)step;
+  steps->done++;
+  progress_update(&steps->progress, (double)steps->done / (double)steps->all);
+}
+
+static int check_gradients(const struct arguments *arguments, struct model_run_options *run, struct error *err) {
+  const struct verify_view view =
+      view_of(arguments, VERIFY_MODEL, run->model.name, run->data ? data_kind_name(run->data->kind) : "random");
+  const struct verify_model model = {
+      .run = *run, .bits = arguments->widths.bits, .bits_count = arguments->widths.count, .limits = arguments->limits};
+  struct steps_progress *steps = run->context;
+  struct verify_result result = {0};
+  steps->all = (run->steps ? run->steps : 1) * (1 + arguments->widths.count);
+  progress_begin(&steps->progress, "training");
+  const int code = verify_model(&result, &model, err);
+  progress_end(&steps->progress);
+  return finish(arguments, &view, &result, code, err);
+}
+
+static int emit_training(const struct arguments *arguments, const struct verify_train_options *train,
+                         const struct verify_training *training, struct error *err) {
+  struct sink sink;
+  int code = sink_open(&sink, arguments->output.path, arguments->output.color, err);
+  if (code == 0) {
+    (arguments->output.json ? verify_training_json_emit : verify_training_text_emit)(&sink, train, training);
+    code = sink_close(&sink, err);
+  }
+  return code;
+}
+
+static int check_training(const struct arguments *arguments, struct model_run_options *run, struct error *err) {
+  struct verify_train_options train = {
+      .run = *run, .bits_count = arguments->widths.count, .seeds = arguments->seeds, .test_batches = 0};
+  struct steps_progress *steps = run->context;
+  struct verify_training training;
+  memcpy(train.bits, arguments->widths.bits, sizeof train.bits);
+  steps->all = run->steps * arguments->seeds * (1 + arguments->widths.count);
+  progress_begin(&steps->progress, "training");
+  int code = verify_train(&training, &train, err);
+  progress_end(&steps->progress);
+  if (code == 0) {
+    code = emit_training(arguments, &train, &training, err);
+  }
+  return code < 0 ? code : training.passed ? EXIT_DONE : EXIT_SHORT;
+}
+
+/* Gradients of real data, where there is some: those of random answers all but cancel, and what is left of them says
+ * little of training. */
+static int open_data(const struct arguments *arguments, struct model_options *model, struct data **data,
+                     struct error *err) {
+  const bool asked = arguments->train || arguments->training.data || arguments->training.data_file;
+  int code = training_arguments_data(&arguments->training, "real", model, data, err);
+  if (code == ERROR_INPUT && !asked) {
+    command_note("%s; random batches instead", err->message);
+    return 0;
+  }
+  return code;
+}
+
+static int check_model(const struct arguments *arguments, struct error *err) {
+  struct steps_progress steps = {0};
+  struct model_run_options run = {.optimizer = arguments->settings.optimizer,
+                                  .steps = arguments->training.steps,
+                                  .seed = arguments->training.seed,
+                                  .method = arguments->widths.method,
+                                  .progress = on_step,
+                                  .context = &steps};
+  struct data *data = NULL;
+  if (arguments->training.rate > 0) {
+    run.optimizer.rate = (float)arguments->training.rate;
+  }
+  int code = model_arguments_find(&arguments->settings, arguments->subject, &run.model, err);
+  if (code == 0) {
+    code = open_data(arguments, &run.model, &data, err);
+    run.data = data;
+  }
+  if (code == 0 && arguments->train && !data) {
+    code =
+        error_set(err, ERROR_USAGE, "--train: nothing can be learnt from random batches; give --data text or digits");
+  }
+  if (code == 0) {
+    code = (arguments->train ? check_training : check_gradients)(arguments, &run, err);
+  }
+  data_close(data);
+  return code;
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------- */
+
+static const size_t unset = SIZE_MAX;
+
+static void set_defaults(struct arguments *arguments) {
+  if (arguments->widths.count == 0) {
+    static const unsigned every[] = {1, 2, 3, 4};
+    arguments->widths.count = arguments->train ? 4 : 1;
+    memcpy(arguments->widths.bits, arguments->train ? every : &every[2], arguments->widths.count * sizeof *every);
+  }
+  if (arguments->training.steps == unset) {
+    arguments->training.steps = arguments->train ? TRAIN_STEPS_DEFAULT : 0;
+  }
+}
+
+static int run(int argc, char **argv) {
+  struct arguments arguments = {.limits = {.min_cosine = 0.99, .max_relative_error = HUGE_VAL},
+                                .seeds = SEEDS_DEFAULT,
+                                .training = {.steps = unset, .seed = 1},
+                                .settings.optimizer = optimizer_defaults(OPTIMIZER_ADAMW)};
+  struct error err;
+  argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+  set_defaults(&arguments);
+  const int code = arguments.x                                   ? check_arrays(&arguments, &err)
+                   : model_arguments_is_model(arguments.subject) ? check_model(&arguments, &err)
+                                                                 : check_recorded(&arguments, &err);
+  model_arguments_fini(&arguments.settings);
+  return code < 0 ? command_fail(code, &err) : code;
+}
+
+const struct command command_verify = {"verify", "gradient error against thresholds; exit 1 below them", run};

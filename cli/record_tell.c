@@ -1,0 +1,118 @@
+/* What is said of a recording at its end: which traces there are, and what is missing in them. */
+#include "cli/record_tell.h"
+
+#include "cli/command.h"
+#include "reports/format.h"
+#include "trace/trace_reader.h"
+
+#include <stdlib.h>
+
+static const char *stop_text(uint32_t reason) {
+  switch (reason) {
+  case TRACE_STOP_DISK_FULL:
+    return "the disk was full; free some space, or choose another place with -o or a larger --min-size";
+  case TRACE_STOP_FILE:
+    return "the trace file could not be reached any more";
+  default:
+    return "there was no memory for the profiler";
+  }
+}
+
+/* What bypassed the recorder, by the keys that the preload library writes. */
+static void tell_unseen(const struct trace_reader *reader) {
+  static const struct {
+    const char *key, *text;
+  } notes[] = {
+      {"own_malloc",
+       "defines malloc itself, so that the heap was not seen; link the program without an allocator of its own "
+       "to record it"},
+      {"no_usable_size", "has no malloc_usable_size, so that small blocks cannot be told; record with --min-size 0"},
+      {"own_operator_new", "gives C++'s new memory of its own, which was not seen; only malloc was"},
+      {"deepbind", "was opened with RTLD_DEEPBIND: what it allocates itself was not seen"},
+  };
+  for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
+    const char *who = trace_reader_meta(reader, notes[i].key);
+    if (*who) {
+      command_note("note: %s %s", who, notes[i].text);
+    }
+  }
+}
+
+/* The start-up file says that it gives names; without it the trace does not know either that torch was imported. */
+static void tell_layers(const struct launch_options *launch, const struct trace_reader *reader) {
+  if (launch->layers && !*trace_reader_meta(reader, "layers")) {
+    command_note("note: no names of layers: the program did not import torch, or its Python does not read actscope's "
+                 "start-up file (-I, -E and -S keep it from that)");
+  }
+}
+
+static void tell_trace(const struct launch_options *launch, const struct launch_trace *trace) {
+  struct trace_reader *reader;
+  struct error err;
+  char size[FORMAT_SIZE];
+  if (trace_reader_open(&reader, trace->path, &err) < 0) {
+    command_note("%s", err.message);
+    return;
+  }
+  const struct trace_info *info = trace_reader_info(reader);
+  char time[FORMAT_SIZE];
+  command_note("recorded %s of pid %d in %s (%s%s%s)", format_duration(time, info->end_ns), info->pid, trace->path,
+               format_bytes(size, info->file_bytes), *info->framework ? ", " : "", info->framework);
+  if (info->stop_reason) {
+    command_note("%s: recording stopped early: %s", trace->path, stop_text(info->stop_reason));
+  }
+  tell_unseen(reader);
+  tell_layers(launch, reader);
+  trace_reader_close(reader);
+}
+
+enum { NAMED_MOST = 8 }; /* where more processes were recorded, one of their names says little */
+
+/* A trace of the main one's process is of another image of it, and counts for none. */
+static void tell_count(const struct launch_options *launch, const struct launch_result *result) {
+  size_t others = 0;
+  const char *first = NULL;
+  for (size_t i = 1; i < result->count; i++) {
+    if (result->traces[i].pid != result->traces[0].pid) {
+      first = first ? first : result->traces[i].path;
+      others++;
+    }
+  }
+  if (others > NAMED_MOST) {
+    command_note("%zu other processes recorded: %s.*", others, launch->output);
+  } else if (others) {
+    command_note("%zu other process%s recorded: %s%s", others, others > 1 ? "es" : "", first, others > 1 ? " ..." : "");
+  }
+}
+
+static void tell_others(const struct launch_options *launch, const struct launch_result *result) {
+  tell_count(launch, result);
+  for (size_t i = 0; i < result->count; i++) {
+    if (result->traces[i].running) {
+      command_note("pid %d still runs; its trace %s can be read already", result->traces[i].pid,
+                   result->traces[i].path);
+    }
+  }
+  char **kept = result->interrupted;
+  if (kept && *kept) {
+    command_note("note: kept: %s%s, which an earlier recording did not finish; report what you need, then remove the "
+                 "rest",
+                 *kept, kept[1] ? " ..." : "");
+  }
+}
+
+void record_tell(const struct launch_options *launch, const struct launch_result *result) {
+  if (result->count == 0) {
+    command_note("%s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, is the "
+                 "disk full, or is %s not writable by it?)",
+                 launch->argv[0], launch->output);
+    return;
+  }
+  tell_trace(launch, &result->traces[0]);
+  tell_others(launch, result);
+  char *path = format_path(result->traces[0].path);
+  if (path) {
+    command_note("see what it holds: actscope report %s", path);
+  }
+  free(path);
+}

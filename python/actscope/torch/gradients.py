@@ -1,0 +1,347 @@
+"""verify(): how far few-bit gradients of a model are from the exact ones, parameter by parameter."""
+import contextlib
+import math
+
+import torch
+
+from actscope import fewbit
+from actscope.torch import core
+from actscope.torch.functions import make_setting
+from actscope.torch.patching import patch
+
+
+# ---- what autograd keeps -------------------------------------------------------------------------------------------------
+
+def _storage(tensor):
+    """(address, bytes) of a tensor's storage, in torch 1.13 and 2."""
+    if hasattr(tensor, "untyped_storage"):
+        storage = tensor.untyped_storage()
+        return storage.data_ptr(), storage.nbytes()
+    storage = tensor.storage()
+    return storage.data_ptr(), storage.nbytes()
+
+
+def _resident(model):
+    """Storages of parameters and buffers, which live anyway."""
+    return {_storage(tensor) for tensor in [*model.parameters(), *model.buffers()] if tensor.layout == torch.strided}
+
+
+class _Saved:
+    """Storages that a forward pass leaves for backward, and which call of an activation holds each."""
+
+    def __init__(self, model):
+        self.resident = _resident(model)
+        self.holders = {}  # (address, bytes) -> who saved it: a call's number, or None for any other node
+        self.elements = {}  # of each call's input
+        self.call = None
+
+    def _pack(self, tensor):
+        if tensor.layout == torch.strided and tensor.device.type != "meta":
+            key = _storage(tensor)
+            if key[0] and key not in self.resident:
+                self.holders.setdefault(key, set()).add(self.call if self.call is not None else object())
+        return tensor
+
+    def hooks(self):
+        return torch.autograd.graph.saved_tensors_hooks(self._pack, lambda tensor: tensor)
+
+    def observe(self, function, x, original, args, kwargs):
+        """core's observer: names the call while torch's own function runs."""
+        if not (isinstance(x, torch.Tensor) and x.requires_grad and torch.is_grad_enabled()
+                and core.refusal(x, False, True) is None):
+            return original(*args, **kwargs)
+        self.call = len(self.elements)
+        self.elements[self.call] = x.numel()
+        try:
+            return original(*args, **kwargs)
+        finally:
+            self.call = None
+
+    def bytes(self):
+        return sum(size for _, size in self.holders)
+
+    def projected(self, bits):
+        """With codes for every observed call, and without what such a call alone holds."""
+        freed = sum(size for (_, size), who in self.holders.items() if len(who) == 1 and next(iter(who)) in self.elements)
+        return self.bytes() - freed + sum((n * bits + 7) // 8 for n in self.elements.values())
+
+
+class _Peaks:
+    """The most bytes of tensors that are alive at once in each of several passes, by torch's profiler: one session for
+    all, because some versions print a line for each."""
+
+    _MARK = "actscope.verify.pass"
+
+    def __init__(self):
+        self.profile = torch.autograd.profiler.profile(use_kineto=False, profile_memory=True)
+
+    def __enter__(self):
+        self.profile.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        return self.profile.__exit__(*error)
+
+    def mark(self):
+        """Begins a pass."""
+        with torch.autograd.profiler.record_function(self._MARK):
+            pass
+
+    def peaks(self):
+        """One for each pass, above what was alive when it began."""
+        peaks, live = [], 0
+        events = sorted(self.profile.kineto_results.events(), key=_begin)
+        for event in events:
+            if event.name() == self._MARK:
+                peaks.append(0)
+                live = 0
+            elif event.name() == "[memory]" and peaks:
+                live += event.nbytes()
+                peaks[-1] = max(peaks[-1], live)
+        return peaks
+
+
+def _begin(event):
+    return event.start_ns() if hasattr(event, "start_ns") else event.start_us()
+
+
+# ---- one state, many passes ------------------------------------------------------------------------------------------------
+
+class _State:
+    """Parameters, buffers, gradients and random numbers as they were, so that each pass starts from the same."""
+
+    def __init__(self, model):
+        self.model = model
+        self.tensors = [(tensor, tensor.detach().clone()) for tensor in [*model.parameters(), *model.buffers()]]
+        self.gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
+        self.random = torch.get_rng_state()
+
+    def restore(self):
+        with torch.no_grad():
+            for tensor, value in self.tensors:
+                tensor.copy_(value)
+        for parameter, _ in self.gradients:
+            parameter.grad = None
+        torch.set_rng_state(self.random)
+
+    def finish(self):
+        self.restore()
+        for parameter, gradient in self.gradients:
+            parameter.grad = gradient
+
+    def bytes(self):
+        return sum(size for _, size in _resident(self.model))
+
+
+def _trainable(model):
+    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+def _gradients(model):
+    return {name: parameter.grad.detach().double().flatten() for name, parameter in _trainable(model)
+            if parameter.grad is not None}
+
+
+def _backward(loss):
+    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+        raise TypeError("actscope: verify: loss_fn(model, batch) must return a loss: a tensor of one element")
+    loss.backward()
+    return float(loss.detach())
+
+
+def _step(model, loss_fn, batch):
+    return _backward(loss_fn(model, batch))
+
+
+def _train(state, model, loss_fn, batch, steps, optimizer):
+    """Losses of a few steps from the state, each before its update."""
+    state.restore()
+    made, losses = optimizer([parameter for _, parameter in _trainable(model)]), []
+    for _ in range(steps):
+        made.zero_grad()
+        losses.append(_step(model, loss_fn, batch))
+        made.step()
+    return losses
+
+
+# A gradient so much smaller than the whole one is rounding noise: that of a bias in front of a batch norm is zero, and
+# what float32 leaves of it, some 1e-7, points anywhere. Its figures are shown, and do not count.
+_NEGLIGIBLE = 1e-5
+
+
+# ---- figures -----------------------------------------------------------------------------------------------------------------
+
+def _compare(exact, few_bit):
+    """(cosine, relative error) of two vectors; of two that are both zero 1 and 0."""
+    norm, other = float(exact.norm()), float(few_bit.norm())
+    if norm == 0 or other == 0:
+        return (1.0, 0.0) if norm == other else (0.0, math.inf if norm == 0 else 1.0)
+    return float(exact @ few_bit) / (norm * other), float((few_bit - exact).norm()) / norm
+
+
+def _finite(value):
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _rms(vectors):
+    return math.sqrt(sum(float(v @ v) for v in vectors) / max(sum(v.numel() for v in vectors), 1))
+
+
+def _rows(exact, few_bit):
+    least = _NEGLIGIBLE * _rms(list(exact.values()))
+    rows = []
+    for name, gradient in exact.items():
+        cosine, error = _compare(gradient, few_bit[name])
+        rows.append({"name": name, "cosine": cosine, "relative_error": error, "negligible": _rms([gradient]) < least})
+    return rows
+
+
+def _telling(rows):
+    """The rows that say something; all of them if none does."""
+    return [row for row in rows if not row["negligible"]] or rows
+
+
+def _summary(rows, exact, few_bit):
+    whole = _compare(torch.cat(list(exact.values())), torch.cat([few_bit[name] for name in exact]))
+    cosines = [row["cosine"] for row in _telling(rows)]
+    errors = [row["relative_error"] for row in _telling(rows)]
+    good = all(map(math.isfinite, cosines + errors))
+    return {"min_cosine": min(cosines) if good else None, "mean_cosine": sum(cosines) / len(cosines) if good else None,
+            "max_relative_error": max(errors) if good else None,
+            "whole_cosine": _finite(whole[0]), "whole_relative_error": _finite(whole[1])}
+
+
+class _few_bits(patch):
+    """patch() whose bits count for modules that were converted or made with others, too."""
+
+    def __enter__(self):
+        self._outer, core.thread.setting = core.thread.setting, self.setting
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        core.thread.setting = self._outer
+        return super().__exit__(*error)
+
+
+class _Check:
+    """One model, one batch: passes in any setting."""
+
+    def __init__(self, model, loss_fn, batch, functions, steps, optimizer):
+        self.model, self.loss_fn, self.batch, self.functions = model, loss_fn, batch, functions
+        self.steps, self.optimizer = steps, optimizer
+        self.state = _State(model)
+
+    def step(self):
+        return _step(self.model, self.loss_fn, self.batch)
+
+    def measure(self, saved):
+        """(gradients, losses) of one pass from the state, and of the training after it."""
+        self.state.restore()
+        core.thread.observer = saved.observe
+        try:
+            with saved.hooks():
+                loss = self.loss_fn(self.model, self.batch)
+        finally:
+            core.thread.observer = None
+        losses = [_backward(loss)]
+        del loss
+        gradients = _gradients(self.model)
+        if not gradients:
+            raise ValueError("actscope: verify: no parameter of the model gets a gradient")
+        if self.steps:
+            losses = _train(self.state, self.model, self.loss_fn, self.batch, self.steps, self.optimizer)
+        return gradients, losses
+
+    @contextlib.contextmanager
+    def using(self, setting):
+        """With few-bit activations of this setting, None: with exact ones, which an observer is told of."""
+        if setting is None:
+            with patch(1, self.functions), core.exact():
+                yield
+        else:
+            with _few_bits(setting.bits, self.functions, setting.method, setting.weight):
+                yield
+
+    def run(self, setting):
+        """(gradients, losses, what was saved)"""
+        saved = _Saved(self.model)
+        with self.using(setting):
+            return (*self.measure(saved), saved)
+
+    def peaks(self, settings):
+        """Bytes of parameters, buffers and what one step adds to them at most, for each setting."""
+        with _Peaks() as profile:
+            for setting in settings:
+                self.state.restore()
+                with self.using(setting):
+                    profile.mark()
+                    self.step()
+        return [self.state.bytes() + peak for peak in profile.peaks()]
+
+
+def _sgd(parameters):
+    return torch.optim.SGD(parameters, lr=0.01)
+
+
+def verify(model, loss_fn, batch, bits=(1, 2, 3, 4), *, functions=None, method=fewbit.DEFAULT_METHOD, weight=None,
+           min_cosine=None, max_relative_error=None, steps=0, optimizer=_sgd, memory=True):
+    """Gradients of every parameter, few-bit against exact, from the same weights, batch and random numbers.
+
+    loss_fn(model, batch) returns the loss. Nothing changes: weights, buffers, gradients and the random state are put back.
+    The model may have few-bit modules already; `functions` as for patch(). Returns "actscope.verify/1" as a dictionary:
+    for each of `bits` the cosine and the relative error of each parameter, the bytes that autograd keeps, exact, measured
+    and projected (codes in place of what only an activation holds), the tensors' peak in one step, and `passed`:
+    no cosine below `min_cosine`, no relative error above `max_relative_error`, nothing that is not a number. Parameters whose
+    gradient is nothing but rounding noise ("negligible": a bias in front of a batch norm) do not count.
+    steps: trains so many on the batch for the loss curves, with optimizer(parameters). memory=False leaves out the
+    profiled pass."""
+    bits = [bits] if isinstance(bits, int) else list(bits)
+    settings = [make_setting(width, method, weight) for width in bits]
+    check = _Check(model, loss_fn, batch, functions, steps, optimizer)
+    limits = {"min_cosine": min_cosine, "max_relative_error": max_relative_error}
+    try:
+        passes = [check.run(setting) for setting in [None, *settings]]
+        peaks = check.peaks([None, *settings]) if memory else None
+    finally:
+        check.state.finish()
+    widths = []
+    for i, setting in enumerate(settings, 1):
+        width = _width(setting.bits, passes[0], passes[i], limits)
+        if memory:
+            width["memory"]["exact"]["peak_bytes"] = peaks[0]
+            width["memory"]["measured"]["peak_bytes"] = peaks[i]
+        else:
+            del width["memory"]
+        widths.append(width)
+    return _document(model, method, widths, limits)
+
+
+def _width(bits, exact, few_bit, limits):
+    """The document's part for one width. What few-bit activations would add to the peak is `actscope project`'s to say."""
+    (gradients, losses, saved), (few_gradients, few_losses, few_saved) = exact, few_bit
+    rows = _rows(gradients, few_gradients)
+    return {"bits": bits, "parameters": rows, **_summary(rows, gradients, few_gradients),
+            "memory": {"exact": {"peak_bytes": None, "saved_bytes": saved.bytes()},
+                       "measured": {"peak_bytes": None, "saved_bytes": few_saved.bytes()},
+                       "projected": {"peak_bytes": None, "saved_bytes": saved.projected(bits)}},
+            "loss": {"exact": losses, "few_bit": few_losses}, "passed": _passes(rows, limits)}
+
+
+def _passes(rows, limits):
+    least, most = limits["min_cosine"], limits["max_relative_error"]
+    return all(math.isfinite(row["cosine"]) and math.isfinite(row["relative_error"])
+               and (least is None or row["cosine"] >= least) and (most is None or row["relative_error"] <= most)
+               for row in _telling(rows))
+
+
+def _document(model, method, widths, limits):
+    least = [width["min_cosine"] for width in widths]
+    mean = [width["mean_cosine"] for width in widths]
+    for width in widths:
+        for row in width["parameters"]:
+            row["cosine"], row["relative_error"] = _finite(row["cosine"]), _finite(row["relative_error"])
+    return {"schema": "actscope.verify/1", "kind": "torch", "model": type(model).__name__, "method": method,
+            "torch": str(torch.__version__), "bits": widths,
+            "min_cosine": None if None in least or not least else min(least),
+            "mean_cosine": None if None in mean or not mean else sum(mean) / len(mean),
+            "limits": limits, "passed": all(width["passed"] for width in widths)}

@@ -1,0 +1,35 @@
+/* Views of checks of gradients, and of training. */
+#ifndef ACTSCOPE_REPORTS_VERIFY_VIEW_H
+#define ACTSCOPE_REPORTS_VERIFY_VIEW_H
+
+#include "kernels/replay/verify.h"
+#include "kernels/replay/verify_train.h"
+#include "reports/sink.h"
+
+enum verify_subject { VERIFY_ARRAYS, VERIFY_RUN, VERIFY_MODEL };
+
+/* What was checked. */
+struct verify_view {
+  enum verify_subject subject;
+  const char *name; /* of the model, the run, or the function of the arrays */
+  const char *data; /* "random", "text", "digits"; arrays: the file of X */
+  enum quantizer_method method;
+  unsigned long long seed;
+  size_t rows_max; /* of a table, those with the least cosine; 0: all of them, in their order */
+  struct verify_limits limits;
+};
+
+void verify_text_emit(struct sink *sink, const struct verify_view *view, const struct verify_result *result);
+/* Schema "actscope.verify/1". */
+void verify_json_emit(struct sink *sink, const struct verify_view *view, const struct verify_result *result);
+/* gnuplot's script: cosine of every row by width, at the start and, if there was training, after it; no terminal, no
+ * output. */
+void verify_plot_emit(struct sink *sink, const struct verify_view *view, const struct verify_result *result);
+
+void verify_training_text_emit(struct sink *sink, const struct verify_train_options *options,
+                               const struct verify_training *training);
+/* The same schema, with `training` in place of gradients. */
+void verify_training_json_emit(struct sink *sink, const struct verify_train_options *options,
+                               const struct verify_training *training);
+
+#endif

@@ -1,0 +1,111 @@
+"""verify(): the document, its figures against our own, and that the model stays as it was."""
+import contextlib
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+import actscope.torch as ft
+from dropin_cases import raises
+
+
+def check_verify():
+    """The document, its figures against our own computation, and that nothing changes."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(12, 48), nn.GELU(), nn.Dropout(0.3), nn.Linear(48, 48), nn.BatchNorm1d(48), nn.SiLU(),
+                          nn.Linear(48, 3))
+    model[0].bias.requires_grad_(False)
+    # (the gradient of the bias in front of the batch norm is zero but for rounding)
+    batch = torch.randn(64, 12), torch.randint(3, (64,))
+
+    def loss_fn(model, batch):
+        return F.cross_entropy(model(batch[0]), batch[1])
+
+    loss_fn(model, batch).backward()
+    gradient = model[3].weight.grad.clone()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    random = torch.get_rng_state()
+    result = ft.verify(model, loss_fn, batch, bits=[1, 2, 3, 4])
+    assert torch.equal(torch.get_rng_state(), random)
+    assert torch.equal(model[3].weight.grad, gradient)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert result["schema"] == "actscope.verify/1" and result["model"] == "Sequential" and result["passed"] is True
+    assert [width["bits"] for width in result["bits"]] == [1, 2, 3, 4]
+
+    def gradients(context):
+        model.load_state_dict(before)
+        torch.set_rng_state(random)
+        model.zero_grad()
+        with context:
+            loss = loss_fn(model, batch)
+        loss.backward()
+        return loss.item(), {name: p.grad.clone().double().flatten() for name, p in model.named_parameters() if p.requires_grad}
+
+    exact_loss, exact = gradients(contextlib.nullcontext())
+    last = 0
+    for width in result["bits"]:
+        few_loss, few = gradients(ft.patch(width["bits"]))
+        assert width["loss"] == {"exact": [exact_loss], "few_bit": [few_loss]}, width["loss"]
+        assert [row["name"] for row in width["parameters"]] == list(exact)
+        cosines = []
+        for row in width["parameters"]:
+            left, right = exact[row["name"]], few[row["name"]]
+            cosine = float(left @ right / left.norm() / right.norm())
+            assert abs(row["cosine"] - cosine) < 1e-12
+            assert abs(row["relative_error"] - float((left - right).norm() / left.norm())) < 1e-12
+            assert row["negligible"] == (row["name"] == "3.bias")
+            if not row["negligible"]:
+                cosines.append(row["cosine"])
+        assert width["min_cosine"] == min(cosines) and abs(width["mean_cosine"] - sum(cosines) / len(cosines)) < 1e-12
+        assert width["min_cosine"] > last
+        last = width["min_cosine"]
+        memory = width["memory"]
+        codes = 64 * 48 * 2 * width["bits"] // 8
+        saving = memory["exact"]["saved_bytes"] - memory["measured"]["saved_bytes"]
+        assert saving == 64 * 48 * 4 * 2 - codes, (saving, codes)
+        assert memory["projected"]["saved_bytes"] == memory["measured"]["saved_bytes"]
+        assert memory["exact"]["peak_bytes"] > memory["measured"]["peak_bytes"] > memory["measured"]["saved_bytes"]
+    assert result["min_cosine"] == result["bits"][0]["min_cosine"]
+    assert ft.verify(model, loss_fn, batch, 1, min_cosine=0.9999, memory=False)["passed"] is False
+    assert ft.verify(model, loss_fn, batch, 4, min_cosine=0.9, memory=False)["passed"] is True
+    assert ft.verify(model, loss_fn, batch, 4, max_relative_error=1e-6)["passed"] is False
+    # a converted model: exact is exact all the same, and the bits asked for are those measured
+    model.load_state_dict(before)
+    torch.set_rng_state(random)
+    converted = ft.verify(ft.convert(model, 1), loss_fn, batch, bits=[3])
+    for left, right in zip(converted["bits"][0]["parameters"], result["bits"][2]["parameters"]):
+        assert left["negligible"] or abs(left["cosine"] - right["cosine"]) < 1e-9
+    assert model[1].bits == 1
+    ft.revert(model)
+    curves = ft.verify(model, loss_fn, batch, [2], steps=5, memory=False)["bits"][0]["loss"]
+    assert len(curves["exact"]) == len(curves["few_bit"]) == 5 and curves["exact"][0] == exact_loss
+    assert curves["exact"][-1] < curves["exact"][0] and curves["few_bit"][1] != curves["exact"][1]
+    # what another node holds: codes come on top, and the projection says so
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear, self.out = nn.Linear(16, 16), nn.Linear(16, 16)
+
+        def forward(self, x):
+            h = self.linear(x)
+            return self.out(h) + F.gelu(h)
+
+    width = ft.verify(Shared(), lambda model, batch: model(batch).sum(), torch.randn(32, 16), [2])["bits"][0]["memory"]
+    assert width["measured"]["saved_bytes"] == width["exact"]["saved_bytes"] + 32 * 16 * 2 // 8 == width["projected"]["saved_bytes"]
+    with raises(TypeError, "tensor of one element"):
+        ft.verify(model, lambda model, batch: 3, batch)
+
+
+def check_peak():
+    """verify's peak of one step is that of the tensors counted by hand: a chain of one width, whose peak is known."""
+    n = 1000
+    model = nn.Sequential(nn.GELU(), nn.GELU(), nn.GELU(), nn.GELU())
+    weight = nn.Parameter(torch.randn(n))
+    model.register_parameter("w", weight)
+    result = ft.verify(model, lambda model, batch: model(batch * model.w).sum(), torch.randn(n), [1])
+    memory = result["bits"][0]["memory"]
+    # exact: batch and w are there (w: n); h0 .. h3 are held (4 n), the result h4 (n) goes with the loss's graph
+    assert memory["exact"]["saved_bytes"] == 4 * n * 5, memory       # batch, held by mul, and h0 .. h3
+    assert memory["measured"]["saved_bytes"] == 4 * n + 4 * 125, memory
+    assert 4 * n * 6 <= memory["exact"]["peak_bytes"] <= 4 * n * 7.2, memory
+    assert 4 * n * 3 <= memory["measured"]["peak_bytes"] <= 4 * n * 4.2, memory
