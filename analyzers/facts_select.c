@@ -23,6 +23,10 @@ bool facts_selection_filters(const struct facts_selection *selection) {
   return selection->ops || selection->layers;
 }
 
+bool facts_selection_is_part(const struct facts_selection *selection) {
+  return facts_selection_filters(selection) || facts_selection_needs_history(selection);
+}
+
 /* ---- the step --------------------------------------------------------------------------------------------------- */
 
 static bool saved_more(const struct facts_step *a, const struct facts_step *b) {

@@ -31,6 +31,9 @@ bool facts_selection_needs_history(const struct facts_selection *selection);
 /* Does it leave out saved blocks of the step that is shown? */
 bool facts_selection_filters(const struct facts_selection *selection);
 
+/* Does it ask for a part of the run at all? The order is none. */
+bool facts_selection_is_part(const struct facts_selection *selection);
+
 /* Leaves in facts what is selected: the step, its saved blocks, and by_op for the ops (both in order); steps and samples that
  * meet [since, until). saved_bytes and saved_blocks stay those of the whole step; peak, categories, sites and projections
  * stay those of the run. ERROR_USAGE if there is no such step, or ERROR_MEMORY. */

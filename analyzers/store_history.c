@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DTYPES_MAX = 64 };
+enum { DTYPES_MAX = 64, STACKS_MAX = 1 << 26 }; /* no trace has as many stacks: a larger number is damage */
 
 struct loader {
   struct facts *facts;
@@ -123,6 +123,9 @@ static int open_history(struct loader *loader) {
     return SQLITE_NOMEM;
   }
   history->stacks_limit = facts->stacks_count ? facts->stacks[facts->stacks_count - 1].stack + 1 : 1;
+  if (history->stacks_limit > STACKS_MAX) {
+    return SQLITE_CORRUPT;
+  }
   history->stacks = calloc(history->stacks_limit, sizeof *history->stacks);
   return history->stacks ? 0 : SQLITE_NOMEM;
 }

@@ -13,7 +13,7 @@ difference of their losses beyond rounding ends the run. A step is forward, back
   plain, fast the same with -ffast-math too, as llm.c's makefile has it
   torch       the same model in PyTorch, eager (SKIPPED without one)
 
-Rounds are interleaved; times are medians of the rounds, ratios medians of the rounds' own ratios. The layers must take no
+Rounds are interleaved, each begun by another; times are medians of the rounds, ratios medians of the rounds' own ratios. The layers must take no
 longer than the plain loops.
 """
 import argparse
@@ -27,6 +27,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+ORDER = ["layers", "few-bit", "plain", "plain, fast", "torch"]
 LOSSES_AGREE = 1e-4  # of a loss near 5, after the first turn's steps; float32 drifts by some 1e-6
 
 
@@ -182,7 +183,9 @@ def measure(options, threads):
         contenders = start(options, threads, folder)
         for turn in range(options.rounds + 1):
             progress(f"{threads} threads: round {turn} of {options.rounds}")
-            answers = {name: process.ask(f"{word} {options.steps}") for name, process, word in contenders}
+            first = turn % len(contenders)  # nobody always comes after the same one
+            answers = {name: process.ask(f"{word} {options.steps}")
+                       for name, process, word in contenders[first:] + contenders[:first]}
             if turn == 0:
                 check_losses(answers)
             else:
@@ -196,7 +199,8 @@ def measure(options, threads):
 
 def summary(times, threads):
     rows = []
-    for name, taken in times.items():
+    for name in sorted(times, key=ORDER.index):
+        taken = times[name]
         to_layers = statistics.median(one / ours for one, ours in zip(taken, times["layers"]))
         rows.append({"threads": threads, "contender": name, "ms": statistics.median(taken) / 1e6,
                      "fastest_ms": min(taken) / 1e6, "to_layers": to_layers})

@@ -25,7 +25,7 @@ SECTIONS = ["gradients", "training", "plan", "cause"]
 GRADIENTS = [["mlp"], ["gpt"], ["bert"], ["vit"], ["llama"], ["resnet"], ["resnet", "--set", "activation=silu"]]
 SMALL_TEXT = ["--sequence", "64", "--set", "layers=2", "--set", "width=64"]
 TRAINING = [["mlp", "--seeds", "5"], ["vit", "--seeds", "5", "--set", "layers=2", "--set", "width=64"],
-            ["resnet", "--seeds", "5", "--set", "activation=silu"], ["gpt", "--seeds", "5", *SMALL_TEXT],
+            ["resnet", "--seeds", "5", "--set", "activation=silu"], ["gpt", "--seeds", "5", "--steps", "600", *SMALL_TEXT],
             ["llama", "--seeds", "5", *SMALL_TEXT]]
 PLANS = ["gpt2-xl", "llama-7b", "vit-l", "resnet-101", "roberta-base"]
 GIB = 2 ** 30

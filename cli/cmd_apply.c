@@ -118,7 +118,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     return 0;
   case ARGP_KEY_END:
     if (!arguments->apply.bits) {
-      argp_error(state, "no --bits given; 3 is what loses nothing, as a rule");
+      argp_error(state, "no --bits given, e.g. --bits 3");
     }
     return 0;
   default:
@@ -222,7 +222,7 @@ static void tell_unended(const struct apply_summary *summary) {
   size_t count = 0;
   int pid = 0;
   for (size_t i = 0; i < summary->count; i++) {
-    if (!summary->processes[i].ended) {
+    if (summary->processes[i].state == APPLY_APPLIED && !summary->processes[i].ended) {
       pid = count++ ? pid : summary->processes[i].pid;
     }
   }

@@ -2,19 +2,24 @@
 #include "cli/command.h"
 #include "cli/load.h"
 #include "cli/output.h"
+#include "cli/selection.h"
 
 #include "reports/report.h"
+#include "reports/report_rows.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOP_DEFAULT = 10, KEY_TOP = 0x100 };
+enum { KEY_TOP = 0x100, KEY_TABLE };
 
 struct arguments {
   const char *run;
   const struct report_backend *backend; /* of --format, NULL: text; output.json set after it overrides */
+  bool top_given;
   struct report_options report;
+  struct facts_selection selection;
   struct output output;
 };
 
@@ -37,6 +42,13 @@ static const struct report_backend *parse_format(const char *name, struct argp_s
   return backend;
 }
 
+static const char *parse_table(const char *name, struct argp_state *state) {
+  if (!report_table_find(name)) {
+    argp_error(state, "--table: unknown table '%s'; the tables are: %s", name, report_table_names());
+  }
+  return name;
+}
+
 static void take_run(struct arguments *arguments, const char *text, struct argp_state *state) {
   if (arguments->run) {
     argp_error(state, "too many arguments: '%s'; one RUN is read", text);
@@ -49,6 +61,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
   switch (key) {
   case ARGP_KEY_INIT:
     state->child_inputs[0] = &arguments->output;
+    state->child_inputs[1] = &arguments->selection;
     return 0;
   case 'f':
     arguments->backend = parse_format(text, state);
@@ -56,6 +69,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     return 0;
   case KEY_TOP:
     arguments->report.top = parse_top(text, state);
+    arguments->top_given = true;
+    return 0;
+  case KEY_TABLE:
+    arguments->report.table = parse_table(text, state);
     return 0;
   case ARGP_KEY_ARG:
     take_run(arguments, text, state);
@@ -69,10 +86,11 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 }
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "text (a page to read) or json (actscope.report/1)", 0},
-    {"top", KEY_TOP, "N", 0, "Show the N largest in each list of a page, 0 = all (default 10)", 0},
+    {"format", 'f', "FORMAT", 0, "text (a page to read), json (actscope.report/1), csv, or md (Markdown)", 0},
+    {"table", KEY_TABLE, "TABLE", 0, "With csv: this table alone, with columns of its own, such as by_op or list", 0},
+    {"top", KEY_TOP, "N", 0, "Show the first N of each list, 0 = all (default: 10 in text and md, else all)", 0},
     {0}};
-static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {&selection_argp, 0, "Selection:", 3}, {0}};
 static const struct argp argp = {
     .options = options,
     .parser = parse,
@@ -84,6 +102,7 @@ static const struct argp argp = {
 
 static int emit(const struct arguments *arguments, const struct facts *facts, struct error *err) {
   const struct report_backend *backend = arguments->backend;
+  struct report_options report = arguments->report;
   struct sink sink;
   int code = output_open(&sink, &arguments->output, arguments->run, err);
   if (code < 0) {
@@ -92,17 +111,21 @@ static int emit(const struct arguments *arguments, const struct facts *facts, st
   if (arguments->output.json || !backend) {
     backend = report_backend_find(arguments->output.json ? "json" : "text");
   }
-  backend->emit(&sink, facts, &arguments->report);
+  report.top = arguments->top_given ? report.top : backend->top;
+  report.selection = &arguments->selection;
+  backend->emit(&sink, facts, &report);
   return sink_close(&sink, err);
 }
 
 static int run(int argc, char **argv) {
-  struct arguments arguments = {.report.top = TOP_DEFAULT};
+  struct arguments arguments = {.selection = FACTS_SELECT_ALL};
   struct facts facts = {0};
   struct error err;
   int code;
   argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-  code = load_facts(arguments.run, &facts, &err);
+  code = facts_selection_needs_history(&arguments.selection) ? load_facts_history(arguments.run, &facts, &err)
+                                                             : load_facts(arguments.run, &facts, &err);
+  code = code == 0 ? facts_select(&facts, &arguments.selection, &err) : code;
   if (code == 0) {
     code = emit(&arguments, &facts, &err);
   }

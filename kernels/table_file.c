@@ -77,7 +77,7 @@ int table_file_parse(struct table_file *table, char *bytes, size_t size, size_t 
   char *end = bytes + size, *line = bytes;
   int code = 0;
   *table = (struct table_file){.columns = columns};
-  if (memchr(bytes, 0, size)) {
+  if (size && memchr(bytes, 0, size)) {
     return error_set(err, ERROR_INPUT, "%s: is no text", name);
   }
   if (size >= 3 && memcmp(line, byte_order_mark, 3) == 0) {

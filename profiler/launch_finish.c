@@ -77,6 +77,28 @@ static void remove_replaced(struct found_list *list) {
   list->count = list->count ? kept : 0;
 }
 
+/* Of `record -- actscope apply COMMAND`, COMMAND is what the user meant: the traces of apply itself go, and its child is
+ * the one launched. Returns that process. */
+static int leave_out_own(struct found_list *list, int root_pid) {
+  int child = -1;
+  for (size_t i = 0; i < list->count; i++) {
+    child = list->items[i].ppid == root_pid && list->items[i].pid != root_pid ? list->items[i].pid : child;
+  }
+  size_t kept = 0;
+  bool left = false;
+  for (size_t i = 0; i < list->count; i++) {
+    struct found item = list->items[i];
+    if (child >= 0 && item.own && item.pid == root_pid && unlink(item.path) == 0) {
+      left = true;
+      free(item.path);
+    } else {
+      list->items[kept++] = item;
+    }
+  }
+  list->count = kept;
+  return left ? child : root_pid;
+}
+
 /* The main one first, the others behind it in their order. */
 static void put_first(struct found_list *list, size_t at) {
   struct found first = list->items[at];
@@ -139,6 +161,7 @@ int launch_finish_traces(const struct launch_options *options, int root_pid, str
                          struct error *err) {
   struct found_list list = found_traces(options->output);
   leave_out_interrupted(&list, result);
+  root_pid = leave_out_own(&list, root_pid);
   if (list.count) {
     put_first(&list, choose_main(&list, root_pid));
   }

@@ -15,18 +15,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Reads flags from the header; false if this is not the trace of the process with that number, as a user's own "RUN.2". */
+/* "actscope", "apply": what the command line in the header, arguments with a NUL behind each, begins with. */
+static bool is_own_command(const char *first) {
+  const char *slash = strrchr(first, '/');
+  return strcmp(slash ? slash + 1 : first, "actscope") == 0 && strcmp(first + strlen(first) + 1, "apply") == 0;
+}
+
+/* Reads the header; false if this is not the trace of the process with that number, as a user's own "RUN.2". */
 static bool read_header(struct found *item) {
-  uint8_t head[TRACE_H_PID + 4] = {0};
+  uint8_t head[TRACE_HEADER_SIZE + 2] = {0}; /* two NULs behind the command line */
   uint32_t recorded = 0;
   int fd = open(item->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not to hang on a FIFO of that name */
-  bool yes = fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head &&
+  bool yes = fd >= 0 && read(fd, head, TRACE_HEADER_SIZE) >= (ssize_t)TRACE_H_RANK &&
              memcmp(head, TRACE_MAGIC, TRACE_MAGIC_SIZE) == 0;
   if (fd >= 0) {
     close(fd);
   }
   memcpy(&recorded, head + TRACE_H_PID, sizeof recorded);
+  memcpy(&item->ppid, head + TRACE_H_PPID, sizeof item->ppid);
   memcpy(&item->flags, head + TRACE_H_FLAGS, sizeof item->flags);
+  item->own = is_own_command((const char *)head + TRACE_H_COMMAND);
   return yes && recorded == (uint32_t)item->pid;
 }
 

@@ -11,6 +11,8 @@
 struct found {
   char *path;
   int pid, image; /* the image-th program that this process has become by exec */
+  int ppid;
+  bool own;       /* it is actscope itself: `record -- actscope apply ...` */
   uint32_t flags; /* enum trace_flag */
   off_t size;
 };

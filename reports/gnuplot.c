@@ -93,7 +93,7 @@ static int wait_for(pid_t pid) {
 static bool is_whole(const char *file, const char *path) {
   static const char svg[] = "</svg>", png[] = "IEND\xae\x42\x60\x82";
   const char *dot = strrchr(path, '.'), *end = dot && strcmp(dot, ".png") == 0 ? png : svg;
-  char tail[32];
+  char tail[32] = {0};
   FILE *in = fopen(file, "re");
   size_t size = 0;
   if (in && fseek(in, -(long)(sizeof tail), SEEK_END) == 0) {

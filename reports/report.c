@@ -4,8 +4,10 @@
 #include <string.h>
 
 static const struct report_backend backends[] = {
-    {"text", "a page to read", report_text_emit},
-    {"json", "schema actscope.report/1, for programs", report_json_emit},
+    {"text", "a page to read", report_text_emit, 10},
+    {"json", "schema actscope.report/1, for programs", report_json_emit, 0},
+    {"csv", "table,row,figure,value, or one table, for spreadsheets", report_csv_emit, 0},
+    {"md", "Markdown, for issues and wikis", report_md_emit, 10},
 };
 
 const struct report_backend *report_backends(size_t *count) {
@@ -30,4 +32,16 @@ const char *report_backend_names(void) {
     to = stpcpy(to, backends[i].name);
   }
   return names;
+}
+
+enum facts_order report_order(const struct report_options *options) {
+  return options->selection ? options->selection->order : FACTS_BY_BYTES;
+}
+
+uint64_t report_selected_bytes(const struct facts *facts) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < facts->saved_count; i++) {
+    bytes += facts->saved[i].bytes;
+  }
+  return bytes;
 }

@@ -4,18 +4,26 @@
 #ifndef ACTSCOPE_REPORTS_REPORT_H
 #define ACTSCOPE_REPORTS_REPORT_H
 
-#include "analyzers/facts.h"
+#include "analyzers/facts_select.h"
 #include "reports/sink.h"
 
 struct report_options {
-  size_t top; /* longest list in a report for people; 0 = no limit */
+  size_t top;                              /* longest list, 0 = no limit */
+  const struct facts_selection *selection; /* by which facts were selected (facts_select), NULL: not at all */
+  const char *table;                       /* CSV: this table alone, see report_rows.h; NULL: all */
 };
 
 struct report_backend {
   const char *name, *summary;
   /* Writes to the sink; what fails there, the sink keeps. */
   void (*emit)(struct sink *sink, const struct facts *facts, const struct report_options *options);
+  size_t top; /* a good default for options.top: a page for people is short, what programs read is whole */
 };
+
+/* The order of lists. */
+enum facts_order report_order(const struct report_options *options);
+/* Bytes of the saved blocks that are listed: with a selection, fewer than facts->saved_bytes. */
+uint64_t report_selected_bytes(const struct facts *facts);
 
 /* NULL if there is none of that name. */
 const struct report_backend *report_backend_find(const char *name);
@@ -26,5 +34,7 @@ const char *report_backend_names(void);
 
 void report_text_emit(struct sink *sink, const struct facts *facts, const struct report_options *options);
 void report_json_emit(struct sink *sink, const struct facts *facts, const struct report_options *options);
+void report_csv_emit(struct sink *sink, const struct facts *facts, const struct report_options *options);
+void report_md_emit(struct sink *sink, const struct facts *facts, const struct report_options *options);
 
 #endif

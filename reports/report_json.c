@@ -3,11 +3,13 @@
  * Where a figure has no value (no step at the peak, a release that was never seen, an unknown exit status or rank) it
  * is null; texts that say nothing are "". */
 #include "analyzers/facts_layers.h"
+#include "reports/groups.h"
 #include "reports/json.h"
 #include "reports/project.h"
 #include "reports/report.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static json_t *run_json(const struct facts_run *run) {
   json_t *object = json_object();
@@ -62,9 +64,14 @@ static json_t *steps_json(const struct facts *facts) {
   return array;
 }
 
-static json_t *by_op_json(const struct facts *facts) {
+/* --top, where it was given; without it programs get everything. */
+static size_t shown(size_t count, const struct report_options *options) {
+  return options->top && options->top < count ? options->top : count;
+}
+
+static json_t *by_op_json(const struct facts *facts, const struct report_options *options) {
   json_t *array = json_array();
-  for (size_t i = 0; i < facts->by_op_count; i++) {
+  for (size_t i = 0; i < shown(facts->by_op_count, options); i++) {
     const struct facts_op *op = &facts->by_op[i];
     json_t *object = json_object();
     json_put_text(object, "op", op->op);
@@ -106,14 +113,13 @@ static json_t *block_json(const struct facts_saved_block *block) {
 }
 
 /* [] for a run that was recorded without --layers. */
-static json_t *by_layer_json(const struct facts *facts, struct sink *sink) {
+static json_t *by_layer_json(const struct facts *facts, const struct report_options *options, struct sink *sink) {
   struct facts_layers layers;
   json_t *array = json_array();
-  if (facts_layers_init(&layers, facts, false) != 0) {
+  if (facts_layers_init(&layers, facts, false) != 0 || facts_layers_sort(&layers, facts, report_order(options)) != 0) {
     sink_fail(sink, ENOMEM);
-    return array;
   }
-  for (size_t i = 0; i < layers.count; i++) {
+  for (size_t i = 0; i < shown(layers.count, options); i++) {
     json_t *object = json_object();
     json_put_text(object, "layer", layers.items[i].layer);
     json_put_count(object, "bytes", layers.items[i].bytes);
@@ -125,18 +131,56 @@ static json_t *by_layer_json(const struct facts *facts, struct sink *sink) {
   return array;
 }
 
-static json_t *saved_json(const struct facts *facts, struct sink *sink) {
+static json_t *saved_json(const struct facts *facts, const struct report_options *options, struct sink *sink) {
   json_t *object = json_object(), *list = json_array();
-  for (size_t i = 0; i < facts->saved_count; i++) {
+  for (size_t i = 0; i < shown(facts->saved_count, options); i++) {
     json_array_append_new(list, block_json(&facts->saved[i]));
   }
   json_put_known(object, "step", facts->saved_step);
   json_put_count(object, "bytes", facts->saved_bytes);
   json_put_count(object, "blocks", facts->saved_blocks);
-  json_object_set_new(object, "by_op", by_op_json(facts));
-  json_object_set_new(object, "by_layer", by_layer_json(facts, sink));
+  json_object_set_new(object, "by_op", by_op_json(facts, options));
+  json_object_set_new(object, "by_layer", by_layer_json(facts, options, sink));
   json_object_set_new(object, "list", list);
   return object;
+}
+
+static void put_text_or_null(json_t *object, const char *key, const char *text) {
+  json_object_set_new(object, key, json_null());
+  if (text) {
+    json_put_text(object, key, text);
+  }
+}
+
+static json_t *selection_json(const struct facts *facts, const struct facts_selection *selection) {
+  json_t *object = json_object();
+  put_text_or_null(object, "op", selection->ops);
+  put_text_or_null(object, "layer", selection->layers);
+  json_put_count(object, "since_ns", selection->since_ns);
+  json_put_count(object, "until_ns", selection->until_ns);
+  json_put_count(object, "bytes", report_selected_bytes(facts));
+  json_put_count(object, "blocks", facts->saved_count);
+  return object;
+}
+
+static json_t *sites_json(const struct facts *facts, const struct report_options *options, struct sink *sink) {
+  json_t *array = json_array();
+  struct facts_site *sites;
+  size_t count;
+  if (groups_of_sites(facts, true, report_order(options), &sites, &count) != 0) {
+    sink_fail(sink, ENOMEM);
+  }
+  for (size_t i = 0; i < shown(count, options); i++) {
+    json_t *object = json_object();
+    json_put_count(object, "bytes", sites[i].bytes);
+    json_put_count(object, "blocks", sites[i].blocks);
+    json_put_text(object, "category", category_names[sites[i].category]);
+    json_put_text(object, "op", sites[i].op);
+    json_put_text(object, "site", sites[i].site);
+    json_array_append_new(array, object);
+  }
+  free(sites);
+  return array;
 }
 
 json_t *report_json_projections(const struct facts_projection *projections, size_t count) {
@@ -156,12 +200,15 @@ json_t *report_json_projections(const struct facts_projection *projections, size
 
 void report_json_emit(struct sink *sink, const struct facts *facts, const struct report_options *options) {
   json_t *root = json_begin("actscope.report/1");
-  (void)options; /* programs get everything */
   json_object_set_new(root, "run", run_json(&facts->run));
   json_object_set_new(root, "peak", peak_json(&facts->peak));
   json_object_set_new(root, "categories_at_peak", categories_json(facts));
   json_object_set_new(root, "steps", steps_json(facts));
-  json_object_set_new(root, "saved", saved_json(facts, sink));
+  json_object_set_new(root, "saved", saved_json(facts, options, sink));
+  if (options->selection && facts_selection_is_part(options->selection)) {
+    json_object_set_new(root, "selection", selection_json(facts, options->selection));
+  }
   json_object_set_new(root, "projection", report_json_projections(facts->projections, facts->projections_count));
+  json_object_set_new(root, "sites_at_peak", sites_json(facts, options, sink));
   json_emit(sink, root);
 }

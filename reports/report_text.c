@@ -9,7 +9,7 @@
 #include <string.h>
 
 bool report_text_has_evidence(const struct facts *facts) {
-  return facts->saved_count > 0 || facts->by_op_count > 0;
+  return facts->saved_bytes > 0 || facts->saved_count > 0;
 }
 
 void report_text_rest(struct sink *sink, const char *what, size_t count, uint64_t bytes) {
@@ -24,6 +24,26 @@ void report_text_category(char out[static REPORT_TEXT_CATEGORY_SIZE], enum categ
   for (char *c = out; *c; c++) {
     *c = *c == '_' ? ' ' : *c;
   }
+}
+
+/* What --op and --layer leave of the step; --step and the times show in the titles. */
+void report_text_selection(struct sink *sink, const struct facts *facts, const struct report_options *options) {
+  char text[640], bytes[FORMAT_SIZE], all[FORMAT_SIZE], blocks[FORMAT_SIZE];
+  const struct facts_selection *selection = options->selection;
+  if (!selection || !facts_selection_filters(selection)) {
+    return;
+  }
+  snprintf(
+      text, sizeof text,
+      "%s%.200s%s%s%.200s: %s in %s block%s, of %s that step %d saved. The peak, the projection and the sites below "
+      "are the whole run's.",
+      selection->ops ? "held by " : "", selection->ops ? selection->ops : "",
+      selection->ops && selection->layers ? ", " : "", selection->layers ? "in layers " : "",
+      selection->layers ? selection->layers : "", format_bytes(bytes, report_selected_bytes(facts)),
+      format_count(blocks, facts->saved_count), facts->saved_count == 1 ? "" : "s",
+      format_bytes(all, facts->saved_bytes), facts->saved_step);
+  section_print(sink, "Selected blocks");
+  paragraph_print(sink, STYLE_PLAIN, 2, "  ", text);
 }
 
 /* ---- the headline -------------------------------------------------------------------------------------------- */
@@ -178,17 +198,19 @@ static void notes_print(struct sink *sink, const struct facts *facts) {
   note_figures(&notes, facts);
 }
 
-void report_text_emit(struct sink *sink, const struct facts *facts, const struct report_options *options) {
-  size_t top = options->top ? options->top : SIZE_MAX;
+void report_text_emit(struct sink *sink, const struct facts *facts, const struct report_options *given) {
+  struct report_options options = *given;
+  options.top = options.top ? options.top : SIZE_MAX;
   headline(sink, facts);
   report_text_run(sink, facts);
   report_text_categories(sink, facts);
-  report_text_by_op(sink, facts, top);
-  report_text_by_layer(sink, facts, top);
+  report_text_selection(sink, facts, &options);
+  report_text_by_op(sink, facts, &options);
+  report_text_by_layer(sink, facts, &options);
   report_text_projection(sink, facts);
   report_text_reasons(sink, facts);
-  report_text_blocks(sink, facts, top);
-  report_text_sites(sink, facts, top);
+  report_text_blocks(sink, facts, &options);
+  report_text_sites(sink, facts, &options);
   report_text_steps(sink, facts);
   notes_print(sink, facts);
 }

@@ -54,17 +54,15 @@ static void print_rows(struct sink *sink, const struct facts *facts, const struc
   }
 }
 
-void report_text_by_layer(struct sink *sink, const struct facts *facts, size_t top) {
+void report_text_by_layer(struct sink *sink, const struct facts *facts, const struct report_options *options) {
   struct facts_layers layers;
-  if (facts_layers_init(&layers, facts, true) != 0) {
+  if (facts_layers_init(&layers, facts, true) != 0 || facts_layers_sort(&layers, facts, report_order(options)) != 0) {
     sink_fail(sink, ENOMEM);
-    return;
-  }
-  if (layers.count) {
+  } else if (layers.count) {
     char title[96];
     snprintf(title, sizeof title, "Saved for backward in step %d, by layer", facts->saved_step);
     section_print(sink, title);
-    print_rows(sink, facts, &layers, top);
+    print_rows(sink, facts, &layers, options->top);
   }
   facts_layers_fini(&layers);
 }

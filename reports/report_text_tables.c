@@ -1,5 +1,6 @@
 /* The text report's tables: run, categories, ops, projection, reasons, steps. */
 #include "reports/format.h"
+#include "reports/groups.h"
 #include "reports/project.h"
 #include "reports/report_text.h"
 #include "reports/table.h"
@@ -147,7 +148,7 @@ static void op_row(struct table *table, const struct facts *facts, const struct 
   table_count(table, op->blocks);
 }
 
-void report_text_by_op(struct sink *sink, const struct facts *facts, size_t top) {
+void report_text_by_op(struct sink *sink, const struct facts *facts, const struct report_options *options) {
   static const struct table_column columns[] = {
       {"op", COLUMN_FLEX, STYLE_BOLD},           {"bytes", COLUMN_RIGHT, STYLE_PLAIN},
       {"share", COLUMN_RIGHT, STYLE_PLAIN},      {"", COLUMN_LEFT, STYLE_ACCENT},
@@ -165,15 +166,15 @@ void report_text_by_op(struct sink *sink, const struct facts *facts, size_t top)
   section_print(sink, title);
   table_init(&table, sink, columns, sizeof columns / sizeof *columns);
   for (size_t i = 0; i < facts->by_op_count; i++) {
-    if (i < top) {
+    if (i < options->top) {
       op_row(&table, facts, &facts->by_op[i]);
     } else {
       rest += facts->by_op[i].bytes;
     }
   }
   table_print(&table);
-  if (facts->by_op_count > top) {
-    report_text_rest(sink, "op", facts->by_op_count - top, rest);
+  if (facts->by_op_count > options->top) {
+    report_text_rest(sink, "op", facts->by_op_count - options->top, rest);
   }
 }
 
@@ -186,51 +187,8 @@ void report_text_projection(struct sink *sink, const struct facts *facts) {
 
 /* ---- why (not) ----------------------------------------------------------------------------------------------- */
 
-struct reason {
-  const char *text;
-  bool eligible;
-  uint64_t bytes;
-};
-
-static int reason_order(const void *a, const void *b) {
-  const struct reason *first = a, *second = b;
-  if (first->eligible != second->eligible) {
-    return first->eligible ? -1 : 1;
-  }
-  return first->bytes < second->bytes ? 1 : first->bytes > second->bytes ? -1 : strcmp(first->text, second->text);
-}
-
-enum { REASONS_MAX = 32 };
-
-/* The entry of the block's reason, new if it was not there; there are a dozen at most, so a linear search does. */
-static struct reason *find_reason(struct reason *reasons, size_t *count, const struct facts_saved_block *block) {
-  const char *text = block->reason ? block->reason : "";
-  for (size_t i = 0; i < *count; i++) {
-    if (reasons[i].eligible == block->eligible && strcmp(reasons[i].text, text) == 0) {
-      return &reasons[i];
-    }
-  }
-  if (*count == REASONS_MAX) {
-    return NULL;
-  }
-  reasons[*count] = (struct reason){.text = text, .eligible = block->eligible};
-  return &reasons[(*count)++];
-}
-
-static size_t sum_reasons(const struct facts *facts, struct reason *reasons) {
-  size_t count = 0;
-  for (size_t i = 0; i < facts->saved_count; i++) {
-    struct reason *reason = find_reason(reasons, &count, &facts->saved[i]);
-    if (reason) {
-      reason->bytes += facts->saved[i].bytes;
-    }
-  }
-  qsort(reasons, count, sizeof *reasons, reason_order);
-  return count;
-}
-
 /* A reason is a sentence: it wraps beside its figures, which a table's column would cut. */
-static void reason_row(struct sink *sink, const struct facts *facts, const struct reason *reason) {
+static void reason_row(struct sink *sink, const struct facts *facts, const struct group_reason *reason) {
   char first[160], bytes[FORMAT_SIZE], share[FORMAT_SIZE];
   snprintf(first, sizeof first, "  %-3s  %10s  %6s  ", reason->eligible ? "yes" : "no",
            format_bytes(bytes, reason->bytes),
@@ -239,8 +197,8 @@ static void reason_row(struct sink *sink, const struct facts *facts, const struc
 }
 
 void report_text_reasons(struct sink *sink, const struct facts *facts) {
-  struct reason reasons[REASONS_MAX] = {{0}};
-  size_t count = sum_reasons(facts, reasons);
+  struct group_reason reasons[GROUP_REASONS_MAX];
+  size_t count = groups_of_reasons(facts, reasons);
   if (count) {
     section_print(sink, "What codes can replace, and why not the rest");
   }

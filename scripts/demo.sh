@@ -5,7 +5,10 @@
 #
 #   --no-install   do not look for missing packages
 #   --c-only       leave the PyTorch example out even where PyTorch is present
-#   --steps N      steps of the PyTorch example (8)
+#   --steps N      steps of the PyTorch example (8); the C example makes 20 times as many
+#
+# The C program, examples/c/train_gpt, is recorded exact and with 3-bit gradients: what the first run's report projects is
+# compared with what the second one needed. `verify` then says what the gradients are worth.
 #
 # Everything it makes lies under build/: the programs in build/release, the runs and reports in build/demo. Run it again
 # as often as you like.
@@ -88,8 +91,28 @@ fi
 mkdir -p "$DEMO"
 quietly "$LOGS/demo-build.log" "building actscope in $BUILD" build_actscope
 
-runs=(c_mlp)
-record c_mlp "$BUILD/examples/c/train_mlp"
+# figure RUN_PATH_WITHOUT_SUFFIX JSON_PATH: a figure of its report.
+figure() {
+  sqlite3 :memory: "SELECT json_extract(readfile('$1.json'), '$2')"
+}
+
+mib() { awk -v bytes="$1" 'BEGIN { printf "%.1f MiB", bytes / 1048576 }'; }
+
+# What was projected from the exact run beside what the few-bit run needed.
+compare_c_gpt() {
+  local exact projected measured
+  exact=$(figure "$DEMO/c_gpt" '$.peak.bytes')
+  projected=$(figure "$DEMO/c_gpt" '$.projection[2].peak_bytes')
+  measured=$(figure "$DEMO/c_gpt_3bit" '$.peak.bytes')
+  say "peak of train_gpt: exact $(mib "$exact"); with 3-bit gradients $(mib "$projected") projected, $(mib "$measured") measured"
+}
+
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive} # a machine with other work is no place for threads that spin
+runs=(c_gpt)
+record c_gpt "$BUILD/examples/c/train_gpt" --steps $((20 * steps))
+record c_gpt_3bit "$BUILD/examples/c/train_gpt" --steps $((20 * steps)) --bits 3
+quietly "$DEMO/c_gpt_verify.txt" "actscope verify gpt --bits 2,3,4 --min-cosine 0.99, to $DEMO/c_gpt_verify.txt" \
+  "$ACTSCOPE" verify gpt --bits 2,3,4 --min-cosine 0.99 || warn "  the gradients fell short: see there"
 if [ "$pytorch" = yes ] && has_torch; then
   runs+=(pytorch_gpt)
   record pytorch_gpt /usr/bin/python3 examples/pytorch/gpt.py --steps "$steps"
@@ -102,6 +125,11 @@ for run in "${runs[@]}"; do
   say "${BOLD}==== $DEMO/$run.txt ====${PLAIN}"
   cat "$DEMO/$run.txt"
 done
+say ""
+say "${BOLD}==== $DEMO/c_gpt_verify.txt ====${PLAIN}"
+cat "$DEMO/c_gpt_verify.txt"
+say ""
+! command -v sqlite3 >/dev/null || compare_c_gpt
 say ""
 say "Everything is in $DEMO:"
 find "$DEMO" -type f ! -name '*.tsv' -printf '%10s  %f\n' | sort -k 2

@@ -2,6 +2,7 @@
 
 #include "kernels/layers/arithmetic.h"
 #include "kernels/layers/op.h"
+#include "kernels/layers/reduce.h"
 
 #include <math.h>
 
@@ -9,18 +10,10 @@
 
 /* Two passes: the variance of a row far from 0 would drown in E[x^2] - E[x]^2. */
 static void row_statistics(const float *x, size_t width, float epsilon, float *mean, float *rstd) {
-  float sum = 0, squares = 0;
-#pragma omp simd reduction(+ : sum)
-  for (size_t j = 0; j < width; j++) {
-    sum += x[j];
-  }
-  const float m = sum / (float)width;
-#pragma omp simd reduction(+ : squares)
-  for (size_t j = 0; j < width; j++) {
-    squares += (x[j] - m) * (x[j] - m);
-  }
-  *mean = m;
-  *rstd = 1 / sqrtf(squares / (float)width + epsilon);
+  const double m = reduce_sum(x, width) / (double)width;
+  const double variance = reduce_square_deviations(x, m, width) / (double)width;
+  *mean = (float)m;
+  *rstd = (float)(1 / sqrt(variance + (double)epsilon));
 }
 
 static void forward_row(const float *x, const float *weight, const float *bias, size_t width, float mean, float rstd,

@@ -2,18 +2,15 @@
 
 #include "kernels/layers/arithmetic.h"
 #include "kernels/layers/op.h"
+#include "kernels/layers/reduce.h"
 
 #include <math.h>
 
 /* ---- arrays ------------------------------------------------------------------------------------------------------ */
 
 static float forward_row(const float *x, const float *weight, size_t width, float epsilon, float *y) {
-  float squares = 0;
-#pragma omp simd reduction(+ : squares)
-  for (size_t j = 0; j < width; j++) {
-    squares += x[j] * x[j];
-  }
-  const float rstd = 1 / sqrtf(squares / (float)width + epsilon);
+  const double square = reduce_square_deviations(x, 0, width) / (double)width;
+  const float rstd = (float)(1 / sqrt(square + (double)epsilon));
 #pragma omp simd
   for (size_t j = 0; j < width; j++) {
     y[j] = weight ? x[j] * rstd * weight[j] : x[j] * rstd;

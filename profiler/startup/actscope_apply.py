@@ -6,8 +6,9 @@ Each process leaves one JSON file, PID.json, in the folder that ACTSCOPE_APPLY_R
     {"pid": 1, "python": "/usr/bin/python3", "torch": "2.13.0", "state": "applied", "ended": true,
      "report": {"replaced": {"gelu": 40}, "bytes_exact": 0, "bytes_codes": 0, "fallbacks": {}}}
 
-state: applied; failed, with "error"; no_import, where the program did not import torch; no_torch, where there is none.
-A process that a signal kills cannot tell; so the file is also written, at most once a second, when a backward pass begins.
+state: applied; failed, with "error"; no_import, where the program has not imported torch; no_torch, where there is none.
+A process that a signal kills cannot tell at its end; so the file is written at its beginning, too, and, at most once a second,
+when a backward pass begins.
 """
 import atexit
 import functools
@@ -40,7 +41,7 @@ class _Process:
         report = self.report()
         if self.forked and not report["replaced"] and not report["fallbacks"]:
             return
-        facts = {"pid": os.getpid(), "python": sys.executable or "", "torch": self.torch, "state": self._state(),
+        facts = {"pid": os.getpid(), "python": sys.executable or "", "torch": self.torch, "state": self._state(ended),
                  "error": self.error, "ended": ended, "report": report}
         path = os.path.join(self.folder, f"{os.getpid()}.json")
         with open(path + ".new", "w", encoding="utf-8") as file:
@@ -48,12 +49,15 @@ class _Process:
         os.replace(path + ".new", path)
         self.written_at = time.monotonic()
 
-    def _state(self):
-        if self.state is None and "torch" not in sys.modules:
+    def _state(self, ended):
+        if self.state is not None:
+            return self.state
+        if ended and "torch" not in sys.modules:
             import importlib.util
 
-            return "no_import" if importlib.util.find_spec("torch") else "no_torch"
-        return self.state or "failed"
+            if importlib.util.find_spec("torch") is None:
+                return "no_torch"
+        return "no_import"
 
 
 def _difference(report, before):
@@ -127,11 +131,15 @@ def _write_while_training(torch, process, write):
 # ---- putting it in ---------------------------------------------------------------------------------------------------
 
 def _import_package():
-    """actscope.torch of this installation, whatever of that name the program has on its path; it stays as it is."""
+    """actscope.torch of this installation, with its library, whatever of that name the program has on its path, which
+    stays as it is."""
     folder = os.environ["ACTSCOPE_APPLY_PACKAGE"]
     sys.path.insert(0, folder)
     try:
+        import actscope.fewbit
         import actscope.torch
+
+        actscope.fewbit.library()  # now, and not in the program's first call, if it is not there
     finally:
         sys.path.remove(folder)
     return actscope.torch
@@ -147,6 +155,7 @@ def prepare():
     """Called before the program begins; what it returns is called with torch when that has been imported."""
     process = _Process(os.environ["ACTSCOPE_APPLY_REPORT"])
     write = _tell_at_exit(process)
+    write(False)
 
     def install(torch):
         process.torch = str(torch.__version__)
@@ -156,8 +165,9 @@ def prepare():
             _tell_at_exit_of_workers(write)
             _write_while_training(torch, process, write)
         except Exception as error:  # the program runs on with exact gradients: it was asked for, so it is said at once
-            process.state, process.error = "failed", str(error) or type(error).__name__
-            print(f"actscope: apply: nothing is replaced in pid {os.getpid()}: {process.error}", file=sys.stderr)
+            words = str(error) or type(error).__name__
+            process.state, process.error = "failed", words[len("actscope: "):] if words.startswith("actscope: ") else words
+            print(f"actscope: nothing is replaced in pid {os.getpid()}: {process.error}", file=sys.stderr)
         write(False)
 
     return install

@@ -47,10 +47,6 @@ class _Tree:
         for name, module in root.named_modules():
             self.layers[id(module)] = _Layer(module, name or type(root).__name__, self)
 
-    def find(self, module):
-        layer = self.layers.get(id(module))
-        return layer if layer is not None and layer.module() is module else None
-
 
 def _backward_watch(torch):
     """A function that tells whether a backward pass is under way: on this thread, or, in PyTorch 1.13, on any."""
@@ -95,8 +91,10 @@ class _Layers:
         try:
             layers = self.stack.layers
             layer = self._inner(module, layers[-1]) if layers else self._outer(module)
+            self.known[id(module)] = layer
             layers.append(layer)
-            self._tell(layer)
+            handle = self.handles.get(layer.name)
+            self.tell(self._handle(layer.name) if handle is None else handle)
         except Exception:  # the program must run as it would without us
             pass
 
@@ -105,18 +103,13 @@ class _Layers:
         try:
             layers = self.stack.layers
             del layers[depth:]
-            self._tell(layers[-1] if layers else None)
+            self.tell(self.handles.get(layers[-1].name) or self._handle(layers[-1].name) if layers else 0)
         except Exception:
             pass
 
-    def _tell(self, layer):
-        if layer is None:
-            self.tell(0)
-            return
-        handle = self.handles.get(layer.name)
-        if handle is None:
-            handle = self.handles[layer.name] = self.handle_of(layer.name.encode("utf-8", "replace"))
-        self.tell(handle)
+    def _handle(self, name):
+        handle = self.handles[name] = self.handle_of(name.encode("utf-8", "replace"))
+        return handle
 
     def _outer(self, module):
         """A root, unless backward computes a part of the network again (checkpoints): then it is the layer it was."""
@@ -126,25 +119,24 @@ class _Layers:
                 return layer
         tree = self._tree(module)
         tree.calls += 1
-        return self._remember(module, tree.find(module))
+        return tree.layers[id(module)]
 
     def _inner(self, module, caller):
-        """A module unknown to the root may have been added since, so the root is read again, once a call of it."""
-        tree = caller.tree
-        layer = tree.find(module)
-        if layer is None and tree.read_at != tree.calls:
-            root = tree.root()
-            if root is not None:
-                tree.read(root)
-                layer = tree.find(module)
-        if layer is None:
-            name = type(module).__name__
-            layer = _Layer(module, name if caller.module() is tree.root() else caller.name + "." + name, tree)
-            tree.layers[id(module)] = layer
-        return self._remember(module, layer)
+        layer = caller.tree.layers.get(id(module))
+        return layer if layer is not None and layer.module() is module else self._unknown(module, caller)
 
-    def _remember(self, module, layer):
-        self.known[id(module)] = layer
+    def _unknown(self, module, caller):
+        """It may have been added since, so the root is read again, once a call of it."""
+        tree = caller.tree
+        root = tree.root()
+        if tree.read_at != tree.calls and root is not None:
+            tree.read(root)
+            layer = tree.layers.get(id(module))
+            if layer is not None and layer.module() is module:
+                return layer
+        name = type(module).__name__
+        layer = _Layer(module, name if caller.module() is root else caller.name + "." + name, tree)
+        tree.layers[id(module)] = layer
         return layer
 
     def _tree(self, root):

@@ -135,8 +135,8 @@ def library_path():
 def use_threads(count):
     """Has the kernels that the calling thread runs share the work among so many threads.
 
-    Nothing to do where the caller's OpenMP is ours: its number is set already. Some wheels of PyTorch bring an OpenMP of
-    their own, which ours would ignore."""
+    Nothing to do where the caller's OpenMP is ours: its number is set already. Some wheels of PyTorch bring an OpenMP
+    of their own, which ours would ignore."""
     try:
         loaded = library()
         if loaded.omp_get_max_threads() != count:
@@ -157,7 +157,7 @@ class Quantizer:
 
     Made by builtin(), fit(), load() or from_table(), never directly."""
 
-    __slots__ = ("function", "bits", "_handle", "_forward", "_encode", "_activate", "_backward", "_levels", "__weakref__")
+    __slots__ = ("function", "bits", "_handle", "_forward", "_encode", "_activate", "_backward", "__weakref__")
 
     def __init__(self, handle):
         loaded = library()

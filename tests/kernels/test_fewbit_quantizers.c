@@ -191,8 +191,9 @@ Test(fewbit, integrates_steps_from_any_piece) {
       fewbit_quantizer *q = NULL;
       cr_assert_eq(fewbit_quantizer_from_table("stepwise", breakpoints, NULL, intervals, levels, 3, &q, NULL),
                    FEWBIT_OK);
-      float y = NAN, before = NAN;
-      for (float x = -5; x <= 5; x += 0.125f, before = y) { /* all exact in binary */
+      float y = NAN;
+      for (int i = -40; i <= 40; i++) { /* all exact in binary */
+        const float x = (float)i / 8, before = y;
         cr_assert_eq(fewbit_activate(q, FEWBIT_FLOAT32, &x, &y, 1), FEWBIT_OK);
         const double middle = (double)x - 0.0625;
         unsigned piece = 0;

@@ -127,7 +127,7 @@ Test(function_source, many_steps) {
   char *text = malloc(STEPS * 24), *at = text;
   struct error err;
   for (int i = 0; i < STEPS; i++) {
-    at += sprintf(at, "%.4f,%d\n", (i - STEPS / 2) * 5e-4, i);
+    at += sprintf(at, "%.4f,%d\n", i * 5e-4 - 5, i);
   }
   cr_expect_eq(fit_table(text, true, QUANTIZER_VALUE, &err), 0, "%s", err.message);
   cr_expect_eq(fit_table(text, true, QUANTIZER_INTERVAL, &err), ERROR_INPUT);

@@ -56,7 +56,7 @@ static int ascending(const void *a, const void *b) {
 
 /* Lloyd's way from a random start to a local minimum, on samples: means of stretches, then stretches by means. */
 static void hold_lloyd(struct rivalry *r) {
-  double cut[16], level[16] = {0};
+  double cut[16] = {0}, level[16] = {0};
   const unsigned m = 1u << r->bits;
   for (unsigned i = 0; i + 1 < m; i++) {
     cut[i] = reach * (2 * random_unit() - 1);
@@ -93,7 +93,7 @@ static void hold_lloyd(struct rivalry *r) {
 static void hold_nearest(struct rivalry *r, bool evenly) {
   static double derivative[SAMPLES];
   double level[16], breakpoints[STRETCHES], low = INFINITY, high = -INFINITY;
-  uint8_t codes[STRETCHES + 1];
+  uint8_t codes[STRETCHES + 1] = {0};
   const unsigned m = 1u << r->bits;
   unsigned intervals = 0;
   for (int i = 0; i < SAMPLES; i++) {
@@ -130,7 +130,9 @@ static void hold_fits(struct rivalry *r, enum quantizer_method method) {
     cr_assert_eq(quantizer_fit(&table, &r->function, r->bits, method, &others[i], NULL), 0);
     hold(r, &table, of_intervals, "for another weight");
   }
-  for (double step = 0.1; step > 1e-4; step /= 10) {
+  static const double steps[] = {0.1, 0.01, 0.001};
+  for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
+    const double step = steps[k];
     cr_assert_eq(quantizer_fit(&table, &r->function, r->bits, method, r->weight, NULL), 0);
     hold(r, &table, of_intervals, "the fit itself");
     for (unsigned i = 0; i + 1 < table.intervals; i++) {

@@ -25,8 +25,7 @@ Test(table_file, read) {
                                       "\"x\",\"f'\"\n1,2\n3,4\n",
                                       "info\nmore words\n1,2\n3,4\n",
                                       "# from 5,6\n1,2 # 7\n3,4#8\n",
-                                      "\xef\xbb\xbf"
-                                      "1,2\n3,4\n"};
+                                      "\xef\xbb\xbf 1,2\n3,4\n"};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     struct table_file table;
     struct error err;

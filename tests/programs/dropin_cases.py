@@ -1,5 +1,5 @@
-"""What the checks of actscope.torch share: every function with torch's own beside it, a reference in double, and the gradient
-that the quantizer's published table says."""
+"""What the checks of actscope.torch share: every function with torch's own beside it, a reference in double, and the
+gradient that the quantizer's published table says."""
 import contextlib
 import math
 
@@ -19,7 +19,8 @@ CASES = {
     "silu": (lambda x, i: F.silu(x, i), {}, "silu", {}),
     "mish": (lambda x, i: F.mish(x, i), {}, "mish", {}),
     "softplus": (lambda x, i: F.softplus(x), {}, "softplus", {}),
-    "softplus_2": (lambda x, i: F.softplus(x, 2, 10), {"beta": 2, "threshold": 10}, "softplus", {"beta": 2, "threshold": 10}),
+    "softplus_2": (lambda x, i: F.softplus(x, 2, 10), {"beta": 2, "threshold": 10}, "softplus",
+                   {"beta": 2, "threshold": 10}),
     "elu": (lambda x, i: F.elu(x, 1.0, i), {}, "elu", {}),
     "elu_2": (lambda x, i: F.elu(x, 0.5, i), {"alpha": 0.5}, "elu", {"alpha": 0.5}),
     "celu": (lambda x, i: F.celu(x, 1.0, i), {}, "celu", {}),
@@ -31,7 +32,8 @@ CASES = {
     "tanhshrink": (lambda x, i: F.tanhshrink(x), {}, "tanhshrink", {}),
     "relu6": (lambda x, i: F.relu6(x, i), {}, "relu6", {}),
     "leaky_relu": (lambda x, i: F.leaky_relu(x, 0.01, i), {}, "leaky_relu", {}),
-    "leaky_relu_2": (lambda x, i: F.leaky_relu(x, 0.2, i), {"negative_slope": 0.2}, "leaky_relu", {"negative_slope": 0.2}),
+    "leaky_relu_2": (lambda x, i: F.leaky_relu(x, 0.2, i), {"negative_slope": 0.2}, "leaky_relu",
+                     {"negative_slope": 0.2}),
     "hardtanh": (lambda x, i: F.hardtanh(x, -1.0, 1.0, i), {}, "hardtanh", {}),
     "hardtanh_2": (lambda x, i: F.hardtanh(x, -0.5, 2.0, i), {"min_val": -0.5, "max_val": 2.0}, "hardtanh",
                    {"min_val": -0.5, "max_val": 2.0}),
@@ -45,8 +47,8 @@ CASES = {
     "sigmoid": (lambda x, i: x.sigmoid_() if i else torch.sigmoid(x), {}, "sigmoid", {}),
     "tanh": (lambda x, i: x.tanh_() if i else torch.tanh(x), {}, "tanh", {}),
 }
-INPLACE = ("silu", "mish", "elu", "celu", "selu", "hardswish", "relu6", "leaky_relu", "hardtanh", "hardsigmoid", "threshold",
-           "relu", "sigmoid", "tanh")
+INPLACE = ("silu", "mish", "elu", "celu", "selu", "hardswish", "relu6", "leaky_relu", "hardtanh", "hardsigmoid",
+           "threshold", "relu", "sigmoid", "tanh")
 
 
 def tanhshrink(x):
@@ -110,7 +112,8 @@ def same(left, right):
 def inputs(elements=4099):
     """Normal numbers, and what is special: kinks, signed zeros, infinities, NaN, huge and denormal."""
     torch.manual_seed(3)
-    special = [0.0, -0.0, 0.3, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 6.0, 2.0, 1e-40, -1e-40, 1e30, -1e30, math.inf, -math.inf, math.nan]
+    special = [0.0, -0.0, 0.3, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 6.0, 2.0, 1e-40, -1e-40, 1e30, -1e30, math.inf,
+               -math.inf, math.nan]
     return torch.cat([torch.tensor(special), 3 * torch.randn(elements - len(special))])
 
 

@@ -8,14 +8,17 @@ from dropin_cases import raises
 
 
 def names():
-    """Everything that a patch may touch: functions of torch's by where they are found, and by which of them are owned."""
-    owners = (torch._C._nn, F, torch, torch._VF, torch.Tensor, torch.special, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
+    """Everything that a patch may touch: functions of torch's by where they are found, and by which of them are
+    owned."""
+    owners = (torch._C._nn, F, torch, torch._VF, torch.Tensor, torch.special, nn.TransformerEncoderLayer,
+              nn.TransformerDecoderLayer)
     spoken = {name for case in ft.FUNCTIONS for name in (case, case + "_")} | {"log_sigmoid", "expit", "activation"}
     return {(str(owner), name): id(vars(owner)[name]) for owner in owners for name in spoken if name in vars(owner)}
 
 
 def check_patch_restores():
-    """Names are torch's own again after the last patch, whatever the nesting, errors, threads, or other people's patches."""
+    """Names are torch's own again after the last patch, whatever the nesting, errors, threads, or other people's
+    patches."""
     before = names()
     gelu = F.gelu
     with ft.patch(3, functions="all"):
@@ -92,7 +95,8 @@ WAYS = {
 
 
 def check_patch_reaches():
-    """Every way to call: functions, modules, methods, in place, by keyword; which are replaced by default, and by name."""
+    """Every way to call: functions, modules, methods, in place, by keyword; which are replaced by default, and by
+    name."""
     x = torch.randn(7, requires_grad=True)
     def calls(functions):
         counts = {}

@@ -17,8 +17,8 @@ from dropin_patch import names
 
 
 def check_threads():
-    """Threads that were started inside a patch follow it, as DataParallel's do; a thread's own patch counts for it; exact()
-    is the thread's alone; and entering in parallel leaves torch as it was."""
+    """Threads that were started inside a patch follow it, as DataParallel's do; a thread's own patch counts for it;
+    exact() is the thread's alone; and entering in parallel leaves torch as it was."""
     before = names()
     leaf = torch.randn(100000, requires_grad=True)
     wrong, barrier = [], threading.Barrier(4)
@@ -183,4 +183,5 @@ def check_apply():
     worker = threading.Thread(target=lambda: F.silu(x))
     worker.start()
     worker.join()
-    assert first.report() == {"replaced": {"gelu": 1, "silu": 1}, "bytes_exact": 640, "bytes_codes": 60, "fallbacks": {}}
+    assert first.report() == {"replaced": {"gelu": 1, "silu": 1}, "bytes_exact": 640, "bytes_codes": 60,
+                              "fallbacks": {}}

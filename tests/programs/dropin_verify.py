@@ -12,8 +12,8 @@ from dropin_cases import raises
 def check_verify():
     """The document, its figures against our own computation, and that nothing changes."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(12, 48), nn.GELU(), nn.Dropout(0.3), nn.Linear(48, 48), nn.BatchNorm1d(48), nn.SiLU(),
-                          nn.Linear(48, 3))
+    model = nn.Sequential(nn.Linear(12, 48), nn.GELU(), nn.Dropout(0.3), nn.Linear(48, 48), nn.BatchNorm1d(48),
+                          nn.SiLU(), nn.Linear(48, 3))
     model[0].bias.requires_grad_(False)
     # (the gradient of the bias in front of the batch norm is zero but for rounding)
     batch = torch.randn(64, 12), torch.randint(3, (64,))
@@ -39,7 +39,8 @@ def check_verify():
         with context:
             loss = loss_fn(model, batch)
         loss.backward()
-        return loss.item(), {name: p.grad.clone().double().flatten() for name, p in model.named_parameters() if p.requires_grad}
+        return loss.item(), {name: parameter.grad.clone().double().flatten()
+                             for name, parameter in model.named_parameters() if parameter.requires_grad}
 
     exact_loss, exact = gradients(contextlib.nullcontext())
     last = 0
@@ -91,7 +92,8 @@ def check_verify():
             return self.out(h) + F.gelu(h)
 
     width = ft.verify(Shared(), lambda model, batch: model(batch).sum(), torch.randn(32, 16), [2])["bits"][0]["memory"]
-    assert width["measured"]["saved_bytes"] == width["exact"]["saved_bytes"] + 32 * 16 * 2 // 8 == width["projected"]["saved_bytes"]
+    wanted = width["exact"]["saved_bytes"] + 32 * 16 * 2 // 8
+    assert width["measured"]["saved_bytes"] == width["projected"]["saved_bytes"] == wanted
     with raises(TypeError, "tensor of one element"):
         ft.verify(model, lambda model, batch: 3, batch)
 

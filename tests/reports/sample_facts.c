@@ -204,6 +204,29 @@ static void add_stacks(struct facts *facts) {
   }
 }
 
+/* Live bytes climb and fall once a step; the fourth step's have the peak. */
+static void add_timeline(struct facts *facts) {
+  static const struct {
+    uint64_t after_ms, live, saved;
+  } shape[] = {
+      {0, 150 * MIB, 0}, {1000, 320 * MIB, 160 * MIB}, {2723, 470 * MIB, 300 * MIB}, {5000, 200 * MIB, 40 * MIB}};
+  facts->timeline = calloc(4 * facts->steps_count, sizeof *facts->timeline);
+  for (size_t step = 0; step < facts->steps_count; step++) {
+    for (size_t i = 0; i < 4; i++) {
+      facts->timeline[facts->timeline_count++] =
+          (struct facts_sample){facts->steps[step].begin_ns + shape[i].after_ms * MS, shape[i].live, shape[i].saved};
+    }
+  }
+  facts->timeline[3 * 4 + 2] = (struct facts_sample){facts->peak.time_ns, facts->peak.bytes, 300 * MIB};
+}
+
+static void add_modules(struct facts *facts) {
+  facts->modules = calloc(1, sizeof *facts->modules);
+  facts->modules[0] =
+      (struct facts_module){keep("libtorch_cpu.so"), keep("/usr/lib/libtorch_cpu.so"), keep("0123abcd")};
+  facts->modules_count = 1;
+}
+
 void sample_facts_gpt(struct facts *facts) {
   begin(facts);
   add_run(&facts->run);
@@ -217,6 +240,8 @@ void sample_facts_gpt(struct facts *facts) {
   add_projections(facts);
   add_sites(facts);
   add_stacks(facts);
+  add_modules(facts);
+  add_timeline(facts);
 }
 
 void sample_facts_plain(struct facts *facts) {

@@ -18,7 +18,7 @@ static void load(void (*sample)(struct facts *)) {
   json_error_t where;
   sample(&facts);
   cr_assert_eq(sink_open_memory(&sink, &err), 0);
-  report_backend_find("json")->emit(&sink, &facts, &(struct report_options){.top = 1});
+  report_backend_find("json")->emit(&sink, &facts, &(struct report_options){0});
   cr_assert_eq(sink_close(&sink, &err), 0);
   root = json_loadb(sink.memory, sink.memory_size, JSON_REJECT_DUPLICATES, &where);
   cr_assert_not_null(root, "%s at line %d", where.text, where.line);
@@ -71,7 +71,7 @@ static void expect_contract(void) {
   size_t i;
   json_t *block;
   cr_expect_str_eq(json_string_value(json_object_get(root, "schema")), "actscope.report/1");
-  expect_keys(root, "schema:s run:o peak:o categories_at_peak:o steps:a saved:o projection:a");
+  expect_keys(root, "schema:s run:o peak:o categories_at_peak:o steps:a saved:o projection:a sites_at_peak:a");
   expect_keys(json_object_get(root, "run"),
               "command:s pid:i rank:n exit_status:n complete:b damage:s wall_ns:i start_unix_ns:i events:i "
               "lost_events:i threads:i min_size:i framework:s evidence:s");
@@ -117,6 +117,22 @@ Test(report_json, contract_of_a_plain_run) {
   cr_expect_eq(json_integer_value(at("run", "rank")), 1);
   cr_expect_str_eq(json_string_value(at("run", "command")), "./train \xef\xbf\xbd\xef\xbf\xbd"
                                                             "data\033[31m");
+}
+
+/* What was asked for is told, so that nobody takes the part for the whole. */
+Test(report_json, a_part_is_told) {
+  struct facts_selection selection = FACTS_SELECT_ALL;
+  selection.ops = "gelu";
+  sample_facts_gpt(&facts);
+  cr_assert_eq(facts_select(&facts, &selection, &err), 0);
+  cr_assert_eq(sink_open_memory(&sink, &err), 0);
+  report_backend_find("json")->emit(&sink, &facts, &(struct report_options){.top = 3, .selection = &selection});
+  cr_assert_eq(sink_close(&sink, &err), 0);
+  root = json_loadb(sink.memory, sink.memory_size, 0, NULL);
+  expect_keys(json_object_get(root, "selection"), "op:s layer:n since_ns:i until_ns:n bytes:i blocks:i");
+  cr_expect_eq(json_integer_value(at("selection", "blocks")), 4);
+  cr_expect_eq(json_array_size(at("saved", "list")), 3);
+  cr_expect_eq(json_integer_value(at("saved", "blocks")), 20, "of the whole step");
 }
 
 Test(report_json, sums_hold) {

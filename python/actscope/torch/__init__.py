@@ -1,4 +1,5 @@
-"""Few-bit gradients for PyTorch: activations keep 1 to 8 bits an element for their backward pass instead of their input.
+"""Few-bit gradients for PyTorch: activations keep 1 to 8 bits an element for their backward pass instead of their
+input.
 
     import actscope.torch as ft
 
@@ -11,9 +12,9 @@
 
     ft.verify(model, loss_fn, batch)    # how near the gradients of every parameter are to the exact ones
 
-The result is as exact as torch's own; dx is dy times one of 2^bits levels. Works for plain CPU tensors of float32, bfloat16
-and float16, in any layout; whatever else comes (float64, other devices, subclasses, torch.func, torch.compile) gets torch's
-exact gradient, with one warning for each reason. Derivatives of second order are refused with an error.
+The result is as exact as torch's own; dx is dy times one of 2^bits levels. Works for plain CPU tensors of float32,
+bfloat16 and float16, in any layout; whatever else comes (float64, other devices, subclasses, torch.func, torch.compile)
+gets torch's exact gradient, with one warning for each reason. Derivatives of second order are refused with an error.
 """
 from actscope.torch import functional
 from actscope.torch.conversion import convert, revert

@@ -53,8 +53,8 @@ def _convert_module(module, names, named, setting):
 
 
 def _torch_class(module):
-    """torch.nn's class of an activation module, converted or not; None for anything else, subclasses included: what their
-    forward does is their own."""
+    """torch.nn's class of an activation module, converted or not; None for anything else, subclasses included: what
+    their forward does is their own."""
     kind = type(module)
     if kind in MODULES:
         return kind
@@ -76,9 +76,9 @@ def convert(model, bits=3, functions=None, method=fewbit.DEFAULT_METHOD, weight=
     """Has the activation modules of a model keep `bits` bits an element for backward; returns the model.
 
     In place: the modules stay the same objects with their hooks and names (their class becomes actscope.torch's, a
-    subclass of torch's), state_dict is untouched, and revert() undoes it. Also functions that modules hold in attributes,
-    as torch's TransformerEncoderLayer does. Calls of torch.nn.functional inside of a forward method are patch()'s.
-    `functions` as for patch(). Convert again for other bits."""
+    subclass of torch's), state_dict is untouched, and revert() undoes it. Also functions that modules hold in
+    attributes, as torch's TransformerEncoderLayer does. Calls of torch.nn.functional inside of a forward method are
+    patch()'s. `functions` as for patch(). Convert again for other bits."""
     setting = make_setting(bits, method, weight)
     names, named = choose(functions)
     count = 0
@@ -86,8 +86,8 @@ def convert(model, bits=3, functions=None, method=fewbit.DEFAULT_METHOD, weight=
         if not isinstance(module, torch.jit.ScriptModule):
             count += _convert_module(module, names, named, setting) + _convert_attributes(module, names, named, setting)
     if count == 0:
-        warnings.warn(f"actscope: convert: {type(model).__name__} has no module of {', '.join(names)}: nothing was converted. "
-                      "Calls of torch.nn.functional inside of forward are replaced by patch()", stacklevel=2)
+        warnings.warn(f"actscope: convert: {type(model).__name__} has no module of {', '.join(names)}: nothing was "
+                      "converted. Calls of torch.nn.functional inside of forward are replaced by patch()", stacklevel=2)
     return model
 
 

@@ -51,7 +51,8 @@ def _make(function):
     kind = inspect.Parameter
     parameters = [kind("input", kind.POSITIONAL_OR_KEYWORD)]
     for i, (name, default) in enumerate(function.params):
-        parameters.append(kind(name, kind.POSITIONAL_OR_KEYWORD, default=kind.empty if i < function.required else default))
+        default = kind.empty if i < function.required else default
+        parameters.append(kind(name, kind.POSITIONAL_OR_KEYWORD, default=default))
     parameters += [kind("inplace", kind.POSITIONAL_OR_KEYWORD, default=False)] * function.inplace
     parameters += [kind(name, kind.KEYWORD_ONLY, default=default) for name, default in _SETTING]
     call.__signature__ = inspect.Signature(parameters)
@@ -109,8 +110,8 @@ def _run_stepwise(x, steps):
 
 
 def stepwise(input, breakpoints, levels):
-    """f with f(0) = 0 and the steps f'(x) = levels[i] where exactly i of the ascending breakpoints are <= x. As many bits
-    an element are kept as the levels need, and the gradient is exact. For many calls make a Stepwise module."""
+    """f with f(0) = 0 and the steps f'(x) = levels[i] where exactly i of the ascending breakpoints are <= x. As many
+    bits an element are kept as the levels need, and the gradient is exact. For many calls make a Stepwise module."""
     return _run_stepwise(input, _Stepwise(breakpoints, levels))
 
 

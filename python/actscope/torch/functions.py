@@ -7,9 +7,10 @@ import torch.nn.functional as F
 
 from actscope import fewbit
 
-# What torch keeps (walked and hooked on 1.13 and 2.13, tests/e2e/test_dropin.py): the input, which mostly nobody else holds,
-# so that codes in its place save memory; or the result, which the next Linear or Conv mostly holds as well, so that
-# codes only come on top. An in-place function keeps its result, or a clone of the input, which is the input's case.
+# What torch keeps (walked and hooked on 1.13 and 2.13, tests/e2e/test_dropin.py): the input, which mostly nobody else
+# holds, so that codes in its place save memory; or the result, which the next Linear or Conv mostly holds as well, so
+# that codes only come on top. An in-place function keeps its result, or a clone of the input, which is the input's
+# case.
 INPUT, RESULT = "input", "result"
 
 # Whose layout the gradient has where dy and x differ in theirs. TensorIterator goes by its first operand that is not
@@ -123,13 +124,13 @@ FUNCTIONS = dict((
 # keep the result are left alone, too (Function.saves_memory).
 DEFAULT_FUNCTIONS = tuple(name for name, function in FUNCTIONS.items() if function.keeps == INPUT)
 
-_ALIASES = {"swish": "silu", "gelu_tanh": "gelu", "gelu-tanh": "gelu", "log_sigmoid": "logsigmoid", "leakyrelu": "leaky_relu",
-            "hard_swish": "hardswish", "hard_tanh": "hardtanh"}
+_ALIASES = {"swish": "silu", "gelu_tanh": "gelu", "gelu-tanh": "gelu", "log_sigmoid": "logsigmoid",
+            "leakyrelu": "leaky_relu", "hard_swish": "hardswish", "hard_tanh": "hardtanh"}
 
 
 def choose(functions):
-    """(names, chosen): the functions meant by None (the default ones), "all", "gelu,silu" or a list of names, and whether
-    they were asked for by name, so that even those are replaced where nothing is gained as a rule."""
+    """(names, chosen): the functions meant by None (the default ones), "all", "gelu,silu" or a list of names, and
+    whether they were asked for by name, so that even those are replaced where nothing is gained as a rule."""
     if functions is None:
         return DEFAULT_FUNCTIONS, False
     if isinstance(functions, str):

@@ -10,7 +10,7 @@ from actscope.torch.functions import make_setting
 from actscope.torch.patching import patch
 
 
-# ---- what autograd keeps -------------------------------------------------------------------------------------------------
+# ---- what autograd keeps ---------------------------------------------------------------------------------------------
 
 def _storage(tensor):
     """(address, bytes) of a tensor's storage, in torch 1.13 and 2."""
@@ -62,7 +62,8 @@ class _Saved:
 
     def projected(self, bits):
         """With codes for every observed call, and without what such a call alone holds."""
-        freed = sum(size for (_, size), who in self.holders.items() if len(who) == 1 and next(iter(who)) in self.elements)
+        freed = sum(size for (_, size), who in self.holders.items()
+                    if len(who) == 1 and next(iter(who)) in self.elements)
         return self.bytes() - freed + sum((n * bits + 7) // 8 for n in self.elements.values())
 
 
@@ -105,7 +106,7 @@ def _begin(event):
     return event.start_ns() if hasattr(event, "start_ns") else event.start_us()
 
 
-# ---- one state, many passes ------------------------------------------------------------------------------------------------
+# ---- one state, many passes ------------------------------------------------------------------------------------------
 
 class _State:
     """Parameters, buffers, gradients and random numbers as they were, so that each pass starts from the same."""
@@ -169,7 +170,7 @@ def _train(state, model, loss_fn, batch, steps, optimizer):
 _NEGLIGIBLE = 1e-5
 
 
-# ---- figures -----------------------------------------------------------------------------------------------------------------
+# ---- figures ---------------------------------------------------------------------------------------------------------
 
 def _compare(exact, few_bit):
     """(cosine, relative error) of two vectors; of two that are both zero 1 and 0."""
@@ -287,14 +288,14 @@ def verify(model, loss_fn, batch, bits=(1, 2, 3, 4), *, functions=None, method=f
            min_cosine=None, max_relative_error=None, steps=0, optimizer=_sgd, memory=True):
     """Gradients of every parameter, few-bit against exact, from the same weights, batch and random numbers.
 
-    loss_fn(model, batch) returns the loss. Nothing changes: weights, buffers, gradients and the random state are put back.
-    The model may have few-bit modules already; `functions` as for patch(). Returns "actscope.verify/1" as a dictionary:
-    for each of `bits` the cosine and the relative error of each parameter, the bytes that autograd keeps, exact, measured
-    and projected (codes in place of what only an activation holds), the tensors' peak in one step, and `passed`:
-    no cosine below `min_cosine`, no relative error above `max_relative_error`, nothing that is not a number. Parameters whose
-    gradient is nothing but rounding noise ("negligible": a bias in front of a batch norm) do not count.
-    steps: trains so many on the batch for the loss curves, with optimizer(parameters). memory=False leaves out the
-    profiled pass."""
+    loss_fn(model, batch) returns the loss. Nothing changes: weights, buffers, gradients and the random state are put
+    back. The model may have few-bit modules already; `functions` as for patch(). Returns "actscope.verify/1" as a
+    dictionary: for each of `bits` the cosine and the relative error of each parameter, the bytes that autograd keeps,
+    exact, measured and projected (codes in place of what only an activation holds), the tensors' peak in one step, and
+    `passed`: no cosine below `min_cosine`, no relative error above `max_relative_error`, nothing that is not a number.
+    Parameters whose gradient is nothing but rounding noise ("negligible": a bias in front of a batch norm) do not
+    count. steps: trains so many on the batch for the loss curves, with optimizer(parameters). memory=False leaves out
+    the profiled pass."""
     bits = [bits] if isinstance(bits, int) else list(bits)
     settings = [make_setting(width, method, weight) for width in bits]
     check = _Check(model, loss_fn, batch, functions, steps, optimizer)
@@ -317,7 +318,8 @@ def verify(model, loss_fn, batch, bits=(1, 2, 3, 4), *, functions=None, method=f
 
 
 def _width(bits, exact, few_bit, limits):
-    """The document's part for one width. What few-bit activations would add to the peak is `actscope project`'s to say."""
+    """The document's part for one width. What few-bit activations would add to the peak is `actscope project`'s to
+    say."""
     (gradients, losses, saved), (few_gradients, few_losses, few_saved) = exact, few_bit
     rows = _rows(gradients, few_gradients)
     return {"bits": bits, "parameters": rows, **_summary(rows, gradients, few_gradients),

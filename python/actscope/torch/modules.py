@@ -28,7 +28,8 @@ class FewBitModule:
         else:
             params = ()
         inplace = function.inplace and self.inplace
-        return core.run(function, input, params, inplace, self.few_bit, None, function.exact, (input, params, inplace), {})
+        return core.run(function, input, params, inplace, self.few_bit, None, function.exact, (input, params, inplace),
+                        {})
 
     def extra_repr(self):
         own = super().extra_repr()
@@ -60,8 +61,8 @@ for _function in FUNCTIONS.values():
 
 
 class Stepwise(torch.nn.Module):
-    """f with f(0) = 0 and f'(x) = levels[i] where exactly i of the ascending breakpoints are <= x. Keeps as many bits an
-    element as the levels need; the gradient is exact."""
+    """f with f(0) = 0 and f'(x) = levels[i] where exactly i of the ascending breakpoints are <= x. Keeps as many bits
+    an element as the levels need; the gradient is exact."""
 
     def __init__(self, breakpoints, levels):
         super().__init__()

@@ -1,9 +1,9 @@
 """patch(): torch's own names replaced while a context is open, so that a program needs no change.
 
 What is replaced lies as deep as Python reaches: torch._C._nn.silu rather than torch.nn.functional.silu, which calls it.
-Modules of torch.nn, torch.nn.functional, and whoever took a reference to one of its Python functions earlier, all end up
-there. Builtin functions that were taken earlier (`self.act = F.gelu` in a model built before) cannot be reached; convert()
-does, and TransformerEncoderLayer, which does so itself, is looked after here.
+Modules of torch.nn, torch.nn.functional, and whoever took a reference to one of its Python functions earlier, all end
+up there. Builtin functions that were taken earlier (`self.act = F.gelu` in a model built before) cannot be reached;
+convert() does, and TransformerEncoderLayer, which does so itself, is looked after here.
 """
 import contextlib
 import importlib
@@ -50,7 +50,7 @@ _by_original = {}   # id of a replaced builtin -> its replacement
 _everyones = ()     # open patches in the order of entry: those of other threads count where a thread has none
 
 
-# ---- what stands in for a function of torch --------------------------------------------------------------------------------
+# ---- what stands in for a function of torch --------------------------------------------------------------------------
 
 class _ModuleReference:
     """Pickles as a module, which pickle itself cannot do."""
@@ -114,7 +114,8 @@ class Replacement:
     # Tables by function (a subclass's __torch_function__) that were made before a patch must find this by torch's, too.
 
     def __eq__(self, other):
-        return other is self or other is self.original or isinstance(other, Replacement) and other.original is self.original
+        return (other is self or other is self.original
+                or isinstance(other, Replacement) and other.original is self.original)
 
     def __hash__(self):
         return hash(self.original)
@@ -145,7 +146,7 @@ def _current():
     return others[-1] if others else None
 
 
-# ---- putting in place, taking back -------------------------------------------------------------------------------------------
+# ---- putting in place, taking back -----------------------------------------------------------------------------------
 
 def _owner(path):
     if path == _TENSOR:
@@ -154,7 +155,8 @@ def _owner(path):
 
 
 def _know_to_script(replacement, original):
-    """torch.jit.script looks functions up by identity, in a table that has to be made before any of them is replaced."""
+    """torch.jit.script looks functions up by identity, in a table that has to be made before any of them is
+    replaced."""
     try:
         from torch.jit import _builtins
         operator = _builtins._find_builtin(original)
@@ -268,16 +270,16 @@ def _without_last(items, item):
 
 
 class patch(contextlib.ContextDecorator):
-    """While open, torch's activations keep `bits` bits an element for backward: torch.nn.functional, torch.nn's modules,
-    torch.* and methods of Tensor.
+    """While open, torch's activations keep `bits` bits an element for backward: torch.nn.functional, torch.nn's
+    modules, torch.* and methods of Tensor.
 
     functions: None for those where torch keeps its input (DEFAULT_FUNCTIONS); "all", "gelu,relu" or a list for exactly
-    those: relu, tanh and sigmoid keep their result, which the next layer mostly holds as well, so that codes only come on
-    top. Backward may run outside, unless torch.utils.checkpoint computes activations again in it.
+    those: relu, tanh and sigmoid keep their result, which the next layer mostly holds as well, so that codes only come
+    on top. Backward may run outside, unless torch.utils.checkpoint computes activations again in it.
 
     Patches nest, the innermost counting; a thread's own count before those that other threads have opened, which count
-    for threads that have none (so that DataParallel's threads follow). May be used again and again, as a decorator, too.
-    After the last one torch is as it was."""
+    for threads that have none (so that DataParallel's threads follow). May be used again and again, as a decorator,
+    too. After the last one torch is as it was."""
 
     def __init__(self, bits=3, functions=None, method=fewbit.DEFAULT_METHOD, weight=None):
         self.setting = make_setting(bits, method, weight)

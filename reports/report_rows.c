@@ -1,0 +1,426 @@
+/* One function a table fills in a row; the columns are data. */
+#include "reports/report_rows.h"
+
+#include "common/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int report_rows_init(struct report_rows *rows, const struct facts *facts, const struct report_options *options) {
+  enum facts_order order = report_order(options);
+  int rc;
+  *rows = (struct report_rows){.facts = facts, .options = options};
+  rc = facts_layers_init(&rows->layers, facts, false);
+  rc = rc == 0 ? facts_layers_sort(&rows->layers, facts, order) : rc;
+  rc = rc == 0 ? facts_layers_init(&rows->like_layers, facts, true) : rc;
+  rc = rc == 0 ? facts_layers_sort(&rows->like_layers, facts, order) : rc;
+  rc = rc == 0 ? groups_of_blocks(facts, order, &rows->groups, &rows->groups_count) : rc;
+  rc = rc == 0 ? groups_of_sites(facts, true, order, &rows->sites, &rows->sites_count) : rc;
+  rows->reasons_count = groups_of_reasons(facts, rows->reasons);
+  return rc;
+}
+
+void report_rows_fini(struct report_rows *rows) {
+  facts_layers_fini(&rows->layers);
+  facts_layers_fini(&rows->like_layers);
+  free(rows->groups);
+  free(rows->holders);
+  free(rows->sites);
+}
+
+static struct report_cell text(const char *value) {
+  return (struct report_cell){.known = true, .text = value ? value : ""};
+}
+
+/* UINT64_MAX: never, not known. */
+static struct report_cell count_of(uint64_t value) {
+  return (struct report_cell){.known = value <= INT64_MAX, .number = (int64_t)value};
+}
+
+static struct report_cell number(int64_t value) {
+  return (struct report_cell){.known = true, .number = value};
+}
+
+/* Negative: none, not known. */
+static struct report_cell known(int64_t value) {
+  return (struct report_cell){.known = value >= 0, .number = value};
+}
+
+static struct report_cell share(uint64_t part, uint64_t all) {
+  return (struct report_cell){.known = all > 0, .percent = all ? 100 * (double)part / (double)all : 0};
+}
+
+static size_t one(const struct report_rows *rows) {
+  (void)rows;
+  return 1;
+}
+
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
+
+static const struct report_column run_columns[] = {
+    {"command", "command", CELL_TEXT},     {"pid", "pid", CELL_NUMBER},
+    {"rank", "rank", CELL_NUMBER},         {"exit_status", "exit status", CELL_NUMBER},
+    {"complete", "complete", CELL_BOOL},   {"damage", "damage", CELL_TEXT},
+    {"wall_ns", "recorded", CELL_TIME},    {"start_unix_ns", NULL, CELL_NUMBER},
+    {"events", "events", CELL_COUNT},      {"lost_events", "lost events", CELL_COUNT},
+    {"threads", "threads", CELL_COUNT},    {"min_size", "blocks listed from", CELL_BYTES},
+    {"framework", "framework", CELL_TEXT}, {"evidence", "saves seen by", CELL_TEXT},
+};
+
+static void run_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct facts_run *run = &rows->facts->run;
+  (void)index;
+  *cells++ = text(run->command);
+  *cells++ = number(run->pid);
+  *cells++ = known(run->rank);
+  *cells++ = known(run->exit_status);
+  *cells++ = number(run->complete);
+  *cells++ = text(run->damage);
+  *cells++ = count_of(run->wall_ns);
+  *cells++ = count_of(run->start_unix_ns);
+  *cells++ = count_of(run->events);
+  *cells++ = count_of(run->lost_events);
+  *cells++ = count_of(run->threads);
+  *cells++ = count_of(run->min_size);
+  *cells++ = text(run->framework);
+  *cells++ = text(run->evidence);
+}
+
+static const struct report_column peak_columns[] = {{"bytes", "bytes", CELL_BYTES},
+                                                    {"time_ns", "at", CELL_TIME},
+                                                    {"step", "step", CELL_NUMBER},
+                                                    {"phase", "phase", CELL_TEXT}};
+
+static void peak_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct facts_peak *peak = &rows->facts->peak;
+  (void)index;
+  cells[0] = count_of(peak->bytes);
+  cells[1] = count_of(peak->time_ns);
+  cells[2] = known(peak->step);
+  cells[3] = text(phase_names[peak->phase]);
+}
+
+static const struct report_column category_columns[] = {
+    {"category", "category", CELL_TEXT}, {"bytes", "bytes", CELL_BYTES}, {NULL, "share", CELL_PERCENT}};
+
+static size_t category_count(const struct report_rows *rows) {
+  (void)rows;
+  return CATEGORY_COUNT;
+}
+
+static void category_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  cells[0] = text(category_names[index]);
+  cells[1] = count_of(rows->facts->categories[index]);
+  cells[2] = share(rows->facts->categories[index], rows->facts->peak.bytes);
+}
+
+/* ---- what is saved ----------------------------------------------------------------------------------------------- */
+
+static const struct report_column saved_columns[] = {
+    {"step", "step", CELL_NUMBER}, {"bytes", "bytes", CELL_BYTES}, {"blocks", "blocks", CELL_COUNT}};
+
+static void saved_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  (void)index;
+  cells[0] = known(rows->facts->saved_step);
+  cells[1] = count_of(rows->facts->saved_bytes);
+  cells[2] = count_of(rows->facts->saved_blocks);
+}
+
+static const struct report_column selection_columns[] = {
+    {"op", "held by", CELL_TEXT},     {"layer", "in layers", CELL_TEXT}, {"since_ns", "since", CELL_TIME},
+    {"until_ns", "until", CELL_TIME}, {"bytes", "bytes", CELL_BYTES},    {"blocks", "blocks", CELL_COUNT}};
+
+static size_t selection_count(const struct report_rows *rows) {
+  return rows->options->selection && facts_selection_is_part(rows->options->selection);
+}
+
+static void selection_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct facts_selection *selection = rows->options->selection;
+  (void)index;
+  cells[0] = (struct report_cell){.known = selection->ops != NULL, .text = selection->ops};
+  cells[1] = (struct report_cell){.known = selection->layers != NULL, .text = selection->layers};
+  cells[2] = count_of(selection->since_ns);
+  cells[3] = count_of(selection->until_ns);
+  cells[4] = count_of(report_selected_bytes(rows->facts));
+  cells[5] = count_of(rows->facts->saved_count);
+}
+
+static const struct report_column op_columns[] = {
+    {"op", "op", CELL_TEXT},
+    {"bytes", "bytes", CELL_BYTES},
+    {NULL, "share", CELL_PERCENT},
+    {"exclusive_bytes", "held alone", CELL_BYTES},
+    {"eligible_bytes", "eligible", CELL_BYTES},
+    {"blocks", "blocks", CELL_COUNT},
+};
+
+static size_t op_count(const struct report_rows *rows) {
+  return rows->facts->by_op_count;
+}
+
+static void op_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct facts_op *op = &rows->facts->by_op[index];
+  cells[0] = text(op->op);
+  cells[1] = count_of(op->bytes);
+  cells[2] = share(op->bytes, rows->facts->saved_bytes);
+  cells[3] = count_of(op->exclusive_bytes);
+  cells[4] = count_of(op->eligible_bytes);
+  cells[5] = count_of(op->blocks);
+}
+
+static const struct report_column layer_columns[] = {
+    {"layer", "layer", CELL_TEXT},
+    {NULL, "layers", CELL_COUNT},
+    {"bytes", "bytes", CELL_BYTES},
+    {NULL, "share", CELL_PERCENT},
+    {"eligible_bytes", "eligible", CELL_BYTES},
+    {"blocks", "blocks", CELL_COUNT},
+};
+
+static void put_layer(const struct report_rows *rows, const struct facts_layer *layer, struct report_cell *cells) {
+  cells[0] = text(layer->layers > 1 ? layer->pattern : layer->layer);
+  cells[1] = count_of(layer->layers);
+  cells[2] = count_of(layer->bytes);
+  cells[3] = share(layer->bytes, rows->facts->saved_bytes);
+  cells[4] = count_of(layer->eligible_bytes);
+  cells[5] = count_of(layer->blocks);
+}
+
+static size_t layer_count(const struct report_rows *rows) {
+  return rows->layers.count;
+}
+
+static void layer_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  put_layer(rows, &rows->layers.items[index], cells);
+}
+
+static size_t like_layer_count(const struct report_rows *rows) {
+  return rows->like_layers.count;
+}
+
+static void like_layer_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  put_layer(rows, &rows->like_layers.items[index], cells);
+}
+
+static const struct report_column reason_columns[] = {{NULL, "eligible", CELL_BOOL},
+                                                      {NULL, "bytes", CELL_BYTES},
+                                                      {NULL, "share", CELL_PERCENT},
+                                                      {NULL, "why", CELL_TEXT}};
+
+static size_t reason_count(const struct report_rows *rows) {
+  return rows->reasons_count;
+}
+
+static void reason_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct group_reason *reason = &rows->reasons[index];
+  cells[0] = number(reason->eligible);
+  cells[1] = count_of(reason->bytes);
+  cells[2] = share(reason->bytes, rows->facts->saved_bytes);
+  cells[3] = text(reason->text);
+}
+
+static const struct report_column block_columns[] = {
+    {"block", NULL, CELL_NUMBER},  {"bytes", NULL, CELL_BYTES},       {"elements", NULL, CELL_COUNT},
+    {"dtype", NULL, CELL_TEXT},    {"op_allocated", NULL, CELL_TEXT}, {"holders", NULL, CELL_TEXT},
+    {"save_ns", NULL, CELL_TIME},  {"release_ns", NULL, CELL_TIME},   {"eligible", NULL, CELL_BOOL},
+    {"reason", NULL, CELL_TEXT},   {"layer", NULL, CELL_TEXT},        {"site", NULL, CELL_TEXT},
+    {"evidence", NULL, CELL_TEXT},
+};
+
+static size_t block_count(const struct report_rows *rows) {
+  return rows->facts->saved_count;
+}
+
+/* "softmax bmm": in the order of saving, as often as they hold it. NULL: no memory. */
+static char *join_holders(const struct facts_saved_block *block) {
+  char *joined = NULL;
+  size_t size = 0;
+  FILE *out = open_memstream(&joined, &size);
+  if (!out) {
+    return NULL;
+  }
+  for (size_t i = 0; i < block->holders_count; i++) {
+    fprintf(out, "%s%s", i ? " " : "", block->holders[i].op);
+  }
+  return fclose(out) == 0 ? joined : NULL;
+}
+
+/* The first save and the last release, which is not known where one was not seen. */
+static void put_times(const struct facts_saved_block *block, struct report_cell *save, struct report_cell *release) {
+  uint64_t first = UINT64_MAX, last = 0;
+  for (size_t i = 0; i < block->holders_count; i++) {
+    const struct facts_holder *holder = &block->holders[i];
+    first = holder->save_ns < first ? holder->save_ns : first;
+    last = holder->release_ns > last ? holder->release_ns : last;
+  }
+  *save = count_of(first);
+  *release = count_of(last);
+}
+
+static void block_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct facts_saved_block *block = &rows->facts->saved[index];
+  cells[0] = number((int64_t)index);
+  cells[1] = count_of(block->bytes);
+  cells[2] = count_of(block->elements);
+  cells[3] = text(block->dtype);
+  cells[4] = text(block->op_allocated);
+  free(rows->holders);
+  rows->holders = join_holders(block);
+  cells[5] = text(rows->holders);
+  put_times(block, &cells[6], &cells[7]);
+  cells[8] = number(block->eligible);
+  cells[9] = text(block->reason);
+  cells[10] = text(block->layer);
+  cells[11] = text(block->site);
+  cells[12] = text(block->evidence);
+}
+
+static const struct report_column group_columns[] = {
+    {NULL, "blocks", CELL_COUNT}, {NULL, "bytes each", CELL_BYTES}, {NULL, "held by", CELL_TEXT},
+    {NULL, "from", CELL_TEXT},    {NULL, "type", CELL_TEXT},        {NULL, "eligible", CELL_BOOL},
+    {NULL, "site", CELL_TEXT},
+};
+
+static size_t group_count(const struct report_rows *rows) {
+  return rows->groups_count;
+}
+
+static void group_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct facts_saved_block *block = rows->groups[index].block;
+  groups_holders(block, rows->text, sizeof rows->text);
+  groups_type(block, rows->more, sizeof rows->more);
+  cells[0] = count_of(rows->groups[index].count);
+  cells[1] = count_of(block->bytes);
+  cells[2] = text(rows->text);
+  cells[3] = text(block->op_allocated);
+  cells[4] = text(rows->more);
+  cells[5] = number(block->eligible);
+  cells[6] = text(block->site);
+}
+
+/* ---- projection, sites, steps ------------------------------------------------------------------------------------ */
+
+static const struct report_column projection_columns[] = {
+    {"bits", "bits", CELL_NUMBER},
+    {"peak_bytes", "peak", CELL_BYTES},
+    {"saving_bytes", "saving", CELL_SIGNED_BYTES},
+    {"saving_percent", "share", CELL_PERCENT},
+    {"eligible_bytes", "replaced", CELL_BYTES},
+    {"code_bytes", "codes", CELL_BYTES},
+};
+
+static size_t projection_count(const struct report_rows *rows) {
+  return rows->facts->projections_count;
+}
+
+static void projection_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct facts_projection *projection = &rows->facts->projections[index];
+  cells[0] = number(projection->bits);
+  cells[1] = count_of(projection->peak_bytes);
+  cells[2] = number(projection->saving_bytes);
+  cells[3] = (struct report_cell){.known = true, .percent = projection->saving_percent};
+  cells[4] = count_of(projection->eligible_bytes);
+  cells[5] = count_of(projection->code_bytes);
+}
+
+static const struct report_column site_columns[] = {
+    {"rank", NULL, CELL_NUMBER},         {"bytes", "bytes", CELL_BYTES}, {"blocks", "blocks", CELL_COUNT},
+    {"category", "category", CELL_TEXT}, {"op", "by", CELL_TEXT},        {"site", "site", CELL_TEXT},
+};
+
+static size_t site_count(const struct report_rows *rows) {
+  return rows->sites_count;
+}
+
+static void site_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct facts_site *site = &rows->sites[index];
+  cells[0] = number((int64_t)index);
+  cells[1] = count_of(site->bytes);
+  cells[2] = count_of(site->blocks);
+  cells[3] = text(category_names[site->category]);
+  cells[4] = text(site->op);
+  cells[5] = text(site->site);
+}
+
+static const struct report_column step_columns[] = {
+    {"index", "step", CELL_NUMBER},      {"begin_ns", "begins at", CELL_TIME}, {"end_ns", "ends at", CELL_TIME},
+    {"peak_bytes", "peak", CELL_BYTES},  {"saved_bytes", "saved", CELL_BYTES}, {"saved_blocks", "blocks", CELL_COUNT},
+    {"complete", "complete", CELL_BOOL},
+};
+
+static size_t step_count(const struct report_rows *rows) {
+  return rows->facts->steps_count;
+}
+
+static void step_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct facts_step *step = &rows->facts->steps[index];
+  cells[0] = number(step->index);
+  cells[1] = count_of(step->begin_ns);
+  cells[2] = count_of(step->end_ns);
+  cells[3] = count_of(step->peak_bytes);
+  cells[4] = count_of(step->saved_bytes);
+  cells[5] = count_of(step->saved_blocks);
+  cells[6] = number(step->complete);
+}
+
+/* ---- the tables -------------------------------------------------------------------------------------------------- */
+
+#define COLUMNS(array) array, sizeof(array) / sizeof *(array)
+
+/* In the order of a page. Their names are the JSON's. */
+static const struct report_table tables[] = {
+    {"run", "Run", COLUMNS(run_columns), .single = true, .count = one, .row = run_row},
+    {"peak", "Peak", COLUMNS(peak_columns), .single = true, .count = one, .row = peak_row},
+    {"categories_at_peak", "At the peak", COLUMNS(category_columns), .count = category_count, .row = category_row},
+    {"saved", "Saved for backward", COLUMNS(saved_columns), .single = true, .count = one, .row = saved_row},
+    {"selection", "Selected blocks", COLUMNS(selection_columns), .single = true, .count = selection_count,
+     .row = selection_row},
+    {"by_op", "Saved by op", COLUMNS(op_columns), .is_list = true, .count = op_count, .row = op_row},
+    {"by_layer", "Saved by layer", COLUMNS(layer_columns), .is_list = true, .for_programs = true, .count = layer_count,
+     .row = layer_row},
+    {"like_layers", "Saved by layer", COLUMNS(layer_columns), .is_list = true, .for_pages = true,
+     .count = like_layer_count, .row = like_layer_row},
+    {"projection", "Peak with few-bit codes in place of eligible blocks", COLUMNS(projection_columns),
+     .count = projection_count, .row = projection_row},
+    {"reasons", "What codes can replace, and why not the rest", COLUMNS(reason_columns), .for_pages = true,
+     .count = reason_count, .row = reason_row},
+    {"list", "Saved blocks", COLUMNS(block_columns), .is_list = true, .for_programs = true, .count = block_count,
+     .row = block_row},
+    {"groups", "Saved blocks", COLUMNS(group_columns), .is_list = true, .for_pages = true, .count = group_count,
+     .row = group_row},
+    {"sites_at_peak", "Sites at the peak", COLUMNS(site_columns), .is_list = true, .count = site_count,
+     .row = site_row},
+    {"steps", "Steps", COLUMNS(step_columns), .is_long = true, .count = step_count, .row = step_row},
+};
+
+const struct report_table *report_tables(size_t *count) {
+  *count = sizeof tables / sizeof *tables;
+  return tables;
+}
+
+const struct report_table *report_table_find(const char *name) {
+  for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+    if (!tables[i].for_pages && strcmp(tables[i].name, name) == 0) {
+      return &tables[i];
+    }
+  }
+  return NULL;
+}
+
+const char *report_table_names(void) {
+  static char names[256];
+  char *to = names;
+  for (size_t i = 0; i < sizeof tables / sizeof *tables && !names[sizeof names - 32]; i++) {
+    if (!tables[i].for_pages) {
+      to = stpcpy(to, to > names ? ", " : "");
+      to = stpcpy(to, tables[i].name);
+    }
+  }
+  return names;
+}
+
+size_t report_table_shown(const struct report_table *table, const struct report_rows *rows, bool page) {
+  size_t count = table->count(rows), top = rows->options->top;
+  return (table->is_list || (page && table->is_long)) && top && top < count ? top : count;
+}

@@ -1,0 +1,222 @@
+"""The same figures in text, JSON, CSV and Markdown, with and without a selection: what one format says is read back and held
+against the JSON."""
+import csv
+import io
+import json
+import os
+import re
+
+import harness
+
+GPT = [os.path.join(harness.ROOT, "examples", "pytorch", "gpt.py"), "--steps", "4"]
+SELECTIONS = {
+    "all": [],
+    "an_op": ["--op", "gelu,softmax"],
+    "a_layer": ["--layer", "blocks.*.mlp", "--sort", "time"],
+    "a_step": ["--step", "1", "--sort", "name"],
+    "the_first_three": ["--top", "3", "--sort", "eligible"],
+    "a_time": ["--since", "1ms", "--until", "1h", "--sort", "blocks"],
+}
+
+
+def words(size):
+    """Bytes as format_bytes writes them."""
+    if size < 1024:
+        return f"{size} B"
+    unit = next(i for i in range(1, 7) if size < 1024 ** (i + 1) or i == 6)
+    for unit in (unit, unit + 1):
+        scaled = size / 1024 ** unit
+        digits = 2 if unit >= 3 and scaled < 100 else 1
+        if float(f"{scaled:.{digits}f}") < 1024:
+            break
+    return f"{scaled:.{digits}f} {'KMGTPE'[unit - 1]}iB"
+
+
+def markdown_tables(text):
+    """{title: rows, each a dict}, and {title: {word: figure}} for lists."""
+    tables = {}
+    for section in re.split(r"^## ", text, flags=re.M)[1:]:
+        title, body = section.split("\n", 1)
+        rows = [[re.sub(r"\\(.)", r"\1", cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+                for line in body.splitlines() if line.startswith("|")]
+        rows = [[cell.strip() for cell in row] for row in rows]
+        if rows:
+            tables[title] = [dict(zip(rows[0], row)) for row in rows[2:]]
+        else:
+            tables[title] = dict(line[2:].split(": ", 1) for line in body.splitlines() if line.startswith("- "))
+    return tables
+
+
+class Formats(harness.TestCase):
+    def check(self, python, _kind):
+        self.trace = self.record("gpt", [python, *GPT], ["--layers"]).trace
+        self.store = self.path("run.sqlite")
+        result = self.run_program([harness.ACTSCOPE, "analyze", self.trace, "-o", self.store])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for name, options in SELECTIONS.items():
+            with self.subTest(name):
+                self.check_selection(options)
+
+    def show(self, form, *options, run=None):
+        """Of the store, which is read in no time, unless a run is named."""
+        result = self.run_program([harness.ACTSCOPE, "report", run or self.store, "--format", form, *options])
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        return result.stdout
+
+    def check_selection(self, options):
+        report = json.loads(self.show("json", *options))
+        if not options or "--step" in options:
+            self.assertEqual(json.loads(self.show("json", *options, run=self.trace)), report, "a trace says the same")
+        self.check_selected(report, options)
+        self.check_csv(report, options)
+        top = options if "--top" in options else [*options, "--top", "0"]
+        self.check_markdown(report, markdown_tables(self.show("md", *top)))
+        self.check_text(report, self.show("text", *top), options)
+
+    def check_selected(self, report, options):
+        """The JSON is what was asked for."""
+        blocks = report["saved"]["list"]
+        self.assertTrue(blocks)
+        if "--op" in options:
+            self.assertTrue(all(harness.holder_names(b) in [("gelu",), ("softmax",)] for b in blocks))
+            self.assertEqual(sorted(o["op"] for o in report["saved"]["by_op"]), ["gelu", "softmax"])
+        if "--layer" in options:
+            self.assertTrue(all(re.fullmatch(r"blocks\.\d+\.mlp\.\d+", b["layer"]) for b in blocks))
+            saves = [min(h["save_ns"] for h in b["holders"]) for b in blocks]
+            self.assertEqual(saves, sorted(saves))
+        if "--step" in options:
+            self.assertEqual(report["saved"]["step"], 1)
+            step = report["steps"][1]
+            self.assertEqual((sum(b["bytes"] for b in blocks), len(blocks)), (step["saved_bytes"], step["saved_blocks"]))
+        if "--top" in options:
+            self.assertEqual(len(blocks), 3)
+        self.assertEqual("selection" in report, any(o in options for o in ("--op", "--layer", "--step", "--since")))
+
+    # ---- CSV ----
+
+    def check_csv(self, report, options):
+        rows = list(csv.reader(io.StringIO(self.show("csv", *options))))
+        self.assertEqual(rows[0], ["table", "row", "figure", "value"])
+        self.assertTrue(all(len(row) == 4 for row in rows))
+        figures = {tuple(row[:3]): row[3] for row in rows[1:]}
+        self.assertEqual(len(figures), len(rows) - 1, "a figure twice")
+        for wanted in self.flat(report):
+            self.assertIn(wanted, figures)
+            self.same(figures.pop(wanted), wanted, report)
+        self.assertFalse([key for key in figures if key[0] != "list"], "what the JSON does not say")
+        for table in ("by_op", "by_layer", "list", "steps", "projection"):
+            self.check_csv_table(report, table, options)
+
+    def flat(self, report):
+        for table in ("run", "peak", "selection"):
+            for key in report.get(table, {}):
+                yield table, "", key
+        for name in report["categories_at_peak"]:
+            yield "categories_at_peak", name, "bytes"
+        for key in ("step", "bytes", "blocks"):
+            yield "saved", "", key
+        for table, name in (("by_op", "op"), ("by_layer", "layer")):
+            for row in report["saved"][table]:
+                yield from ((table, row[name], key) for key in row if key != name)
+        for table, name in (("projection", "bits"), ("steps", "index")):
+            for row in report[table]:
+                yield from ((table, str(row[name]), key) for key in row if key != name)
+        for index, site in enumerate(report["sites_at_peak"]):
+            yield from (("sites_at_peak", str(index), key) for key in site)
+        for index, block in enumerate(report["saved"]["list"]):
+            yield from (("list", str(index), key) for key in block)
+
+    def of_json(self, report, table, row, key):
+        if table in ("run", "peak", "selection"):
+            return report[table][key]
+        if table == "categories_at_peak":
+            return report[table][row]
+        if table == "saved":
+            return report["saved"][key]
+        if table in ("list", "sites_at_peak"):
+            value = (report["saved"] if table == "list" else report)[table][int(row)][key]
+            return " ".join(h["op"] for h in value) if key == "holders" else value
+        name = {"by_op": "op", "by_layer": "layer", "projection": "bits", "steps": "index"}[table]
+        rows = report[table] if table in report else report["saved"][table]
+        return next(r for r in rows if str(r[name]) == row)[key]
+
+    def same(self, text, wanted, report):
+        value = self.of_json(report, *wanted)
+        if value is None:
+            self.assertEqual(text, "", wanted)
+        elif isinstance(value, bool):
+            self.assertEqual(text, str(value).lower(), wanted)
+        elif isinstance(value, float):
+            self.assertAlmostEqual(float(text), value, 6, wanted)
+        else:
+            self.assertEqual(text, str(value), wanted)
+
+    def check_csv_table(self, report, table, options):
+        rows = list(csv.DictReader(io.StringIO(self.show("csv", "--table", table, *options))))
+        wanted = report[table] if table in report else report["saved"][table]
+        self.assertEqual(len(rows), len(wanted), table)
+        for row, like in zip(rows, wanted):
+            for key in ("op", "layer", "bytes", "eligible_bytes", "peak_bytes", "saved_bytes", "code_bytes"):
+                if key in like:
+                    self.assertEqual(row[key], str(like[key]), f"{table} in the JSON's order")
+
+    # ---- Markdown and text ----
+
+    def check_markdown(self, report, tables):
+        saved = report["saved"]
+        self.assertEqual(tables["Peak"]["bytes"], words(report["peak"]["bytes"]))
+        self.assertEqual(tables["Saved for backward"],
+                         {"step": str(saved["step"]), "bytes": words(saved["bytes"]), "blocks": f"{saved['blocks']:,}"})
+        self.assertEqual({row["category"]: row["bytes"] for row in tables["At the peak"]},
+                         {name: words(size) for name, size in report["categories_at_peak"].items()})
+        self.assertEqual([(r["op"], r["bytes"], r["held alone"], r["eligible"], r["blocks"])
+                          for r in tables["Saved by op"]],
+                         [(o["op"], words(o["bytes"]), words(o["exclusive_bytes"]), words(o["eligible_bytes"]),
+                           str(o["blocks"])) for o in saved["by_op"]])
+        projection = tables["Peak with few-bit codes in place of eligible blocks"]
+        self.assertEqual([(r["bits"], r["peak"], r["replaced"], r["codes"]) for r in projection],
+                         [(str(p["bits"]), words(p["peak_bytes"]), words(p["eligible_bytes"]), words(p["code_bytes"]))
+                          for p in report["projection"]])
+        self.assertEqual([(r["bytes"], r["category"], r["site"]) for r in tables["Sites at the peak"]],
+                         [(words(s["bytes"]), s["category"], s["site"]) for s in report["sites_at_peak"]])
+        if "selection" in report:
+            self.assertEqual(tables["Selected blocks"]["bytes"], words(report["selection"]["bytes"]))
+        steps = tables["Steps"]
+        self.assertEqual([(r["step"], r["peak"], r["saved"]) for r in steps],
+                         [(str(s["index"]), words(s["peak_bytes"]), words(s["saved_bytes"]))
+                          for s in report["steps"]][:len(steps)])
+
+    def check_text(self, report, text, options):
+        flat = " ".join(text.split())
+        saved = report["saved"]
+        self.assertIn(f"The heap peaked at {words(report['peak']['bytes'])}", flat)
+        self.assertIn(f"Saved for backward in step {saved['step']}: {words(saved['bytes'])} in {saved['blocks']} blocks",
+                      flat)
+        for name, size in report["categories_at_peak"].items():
+            if size:
+                self.assertIn(f"{name.replace('_', ' ')} {words(size)}", flat)
+        ops = re.search(r"\n  op  .*?\n(.*?)\n(?:\n|  and)", text, re.S).group(1).splitlines()
+        self.assertEqual([line.split()[:3] for line in ops],
+                         [[o["op"], *words(o["bytes"]).split()] for o in saved["by_op"]], options)
+        for p in report["projection"]:
+            self.assertRegex(text, rf"\n +{p['bits']}  +{re.escape(words(p['peak_bytes']))}  .*{words(p['code_bytes'])}\n")
+        if "--op" in options:
+            self.assertIn(f": {words(report['selection']['bytes'])} in {report['selection']['blocks']} blocks", flat)
+
+
+class Usage(harness.TestCase):
+    """Wrong options are told with what is right."""
+
+    def test_errors(self):
+        trace = self.record("true", ["/bin/true"]).trace
+        for options, words_of_it in ((["--format", "xml"], "text, json, csv, md"),
+                                     (["--format", "csv", "--table", "ops"], "by_op, by_layer"),
+                                     (["--sort", "size"], "bytes, blocks, eligible, name or time"),
+                                     (["--since", "soon"], "1.5s"), (["--since", "3s", "--until", "2s"], "--until"),
+                                     (["--step", "-1"], "--step"), (["--step", "0"], "no step was seen")):
+            result = self.run_program([harness.ACTSCOPE, "report", trace, *options])
+            self.assertEqual(result.returncode, 2, f"{options}: {result.stderr}")
+            self.assertIn(words_of_it, result.stderr)
+
+
+harness.add_tests(Formats, ["gpt"], Formats.check)
