@@ -96,7 +96,7 @@ int facts_list_modules(struct facts *facts, const struct trace_module *modules, 
       rc = add(facts, name, &modules[i]);
     }
   }
-  if (facts->modules_count) {
+  if (rc == 0 && facts->modules_count) {
     qsort(facts->modules, facts->modules_count, sizeof *facts->modules, by_name);
   }
   free(wanted);

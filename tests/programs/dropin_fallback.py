@@ -44,6 +44,13 @@ def check_fallback():
     assert report["replaced"] == {} and report["bytes_codes"] == 0
     assert all(os.path.basename(warning.filename) == os.path.basename(__file__) for warning in said
                if "actscope" in str(warning.message)) or not TORCH_2
+    # the imaginary part of a conjugate is a view of numbers with the other sign
+    view = torch.randn(5, dtype=torch.complex64, requires_grad=True).conj().imag
+    assert view.is_neg()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with ft.patch(1):
+            assert torch.allclose(F.gelu(view), 0.5 * view * (1 + torch.erf(view * math.sqrt(0.5))), atol=1e-6)
     # parameters that no quantizer is made for: torch has its way, and the word
     x = torch.randn(5, requires_grad=True)
     with warnings.catch_warnings():

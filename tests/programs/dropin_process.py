@@ -127,6 +127,9 @@ def check_omp_threads():
         x = torch.randn(fewbit.PARALLEL_ELEMENTS * 4, requires_grad=True)
         ft.functional.gelu(x).sum().backward()
         assert fewbit.library().omp_get_max_threads() == count
+    # (where torch has an OpenMP of its own, nothing but this tells ours)
+    fewbit.use_threads(3)
+    assert fewbit.library().omp_get_max_threads() == 3
 
 
 def check_quantizers():
