@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum reason { ELIGIBLE, SHARED, NOT_POINTWISE, NOT_FLOATING, DROPPED, STILL_HELD, KEPT, REASONS };
+enum reason { ELIGIBLE, SHARED, NOT_POINTWISE, NOT_FLOATING, DROPPED, STILL_HELD, KEPT, UNMARKED, REASONS };
 
 static const char *const reasons[REASONS] = {
     [ELIGIBLE] = "its only holder is a pointwise nonlinearity",
@@ -17,6 +17,7 @@ static const char *const reasons[REASONS] = {
     [DROPPED] = "freed before backward: nothing is kept that codes could replace",
     [STILL_HELD] = "its release was not seen",
     [KEPT] = "the program keeps it after the release anyway",
+    [UNMARKED] = "freed without its release being marked, or under another op's name",
 };
 
 /* Did the block end because its holder let go? */
@@ -26,6 +27,9 @@ static enum reason end_reason(const struct saved_row *row, const struct saved_ho
   }
   if (holder->release_event == SAVED_NEVER) {
     return STILL_HELD;
+  }
+  if (holder->source == TRACE_SOURCE_MARK) {
+    return UNMARKED;
   }
   return row->freed_in_backward ? ELIGIBLE : DROPPED; /* the node went with the block, unseen */
 }

@@ -96,6 +96,10 @@ def spread(values, form):
     return f"{values['mean']:{form}} ({values['low']:{form}} to {values['high']:{form}})"
 
 
+def width_name(bits):
+    return {0: "exact", 1: "1 bit"}.get(bits, f"{bits} bits")
+
+
 def training(actscope, _):
     print("\n## Training")
     for model in TRAINING:
@@ -103,7 +107,7 @@ def training(actscope, _):
         run = answer["training"]
         print(f"\n    actscope verify {' '.join(model)} --train\n\n{run['parameters']:,} parameters, {run['optimizer']}, "
               f"{run['steps']} steps, {run['seeds']} seeds, {answer['data']}; mean over seeds (least to largest).")
-        rows = [["exact" if not entry["bits"] else f"{entry['bits']} bits", spread(entry["loss"], ".4f"),
+        rows = [[width_name(entry["bits"]), spread(entry["loss"], ".4f"),
                  f"{entry['loss']['deviation']:.4f}", spread(entry["accuracy"], ".2%"),
                  "" if not entry["bits"] else "yes" if entry["within"] else "no"] for entry in run["outcomes"]]
         table(["", "test loss", "deviation", "test accuracy", "within"], rows)

@@ -27,7 +27,7 @@ struct arguments {
   bool quiet;
 };
 
-/* ---- options ------------------------------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------------------------------- */
 
 static unsigned parse_bits(const char *text, struct argp_state *state) {
   if (text[0] < '1' || text[0] > '0' + QUANTIZER_BITS_MAX || text[1]) {
@@ -36,26 +36,42 @@ static unsigned parse_bits(const char *text, struct argp_state *state) {
   return (unsigned)(text[0] - '0');
 }
 
-/* Names as libfewbit has them, separated by commas; "all" is the drop-in's word. To be freed. */
-static char *parse_functions(const char *text, struct argp_state *state) {
-  char *list = NULL, *copy = strdup(text), *rest = copy;
+/* The name as libfewbit has it; "all" is the drop-in's word. NULL: there is none. */
+static const char *canonical_name(const char *name, struct error *err) {
+  struct function function;
+  if (strcmp(name, "all") == 0) {
+    return name;
+  }
+  return function_find(&function, name, err) == 0 ? function_name(&function) : NULL;
+}
+
+/* "gelu,silu" with canonical names, to be freed; NULL without memory, or, with the reason, if one is not known. */
+static char *canonical_list(char *names, struct error *err) {
+  char *list = NULL;
   size_t size = 0;
   FILE *out = open_memstream(&list, &size);
-  if (!copy || !out) {
-    argp_failure(state, EXIT_INPUT, 0, "out of memory");
-    return NULL;
+  bool fine = out;
+  for (char *rest = names, *name; fine && (name = strsep(&rest, ","));) {
+    const char *canonical = canonical_name(name, err);
+    fine = canonical && fprintf(out, "%s%s", name == names ? "" : ",", canonical) > 0;
   }
-  for (char *name; (name = strsep(&rest, ","));) {
-    struct function function;
-    struct error err;
-    if (strcmp(text, "all") != 0 && function_find(&function, name, &err) != 0) {
-      argp_error(state, "--functions: %s", err.message);
-      break;
-    }
-    fprintf(out, "%s%s", ftell(out) ? "," : "", strcmp(text, "all") == 0 ? text : function_name(&function));
+  if (out) {
+    fclose(out);
   }
-  fclose(out);
-  free(copy);
+  if (!fine) {
+    free(list);
+  }
+  return fine ? list : NULL;
+}
+
+static char *parse_functions(const char *text, struct argp_state *state) {
+  struct error err = {"out of memory"};
+  char *names = strdup(text);
+  char *list = names ? canonical_list(names, &err) : NULL;
+  free(names);
+  if (!list) {
+    argp_error(state, "--functions: %s", err.message);
+  }
   return list;
 }
 
@@ -150,7 +166,7 @@ static const struct argp argp = {
         "script, torchrun, mpirun. Its exit status is passed on (128+n after signal n). Exit status 2: wrong usage; "
         "3: the command cannot be run, is not Python, or is told by -I, -E or -S to read no start-up file."};
 
-/* ---- what is said at the end --------------------------------------------------------------------------------------- */
+/* ---- what is said at the end ------------------------------------------------------------------------------------- */
 
 /* "gelu 40 calls, silu 12 calls"; to be freed. */
 static char *list_counts(const struct apply_counts *counts) {
@@ -262,7 +278,7 @@ static int write_json(const struct arguments *arguments, const struct apply_summ
   return sink_close(sink, err);
 }
 
-/* ---- running it ------------------------------------------------------------------------------------------------------ */
+/* ---- running it -------------------------------------------------------------------------------------------------- */
 
 static void report(const struct arguments *arguments, struct sink *sink, int status) {
   struct apply_summary summary;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { KEY_METHOD = 0x100, KEY_WEIGHT, KEY_TABLE, KEY_LIBRARY, KEY_COMPARE, KEY_PLOT, KEY_PARAM, BITS_DEFAULT = 3 };
 
@@ -77,9 +78,19 @@ static void parse_param(struct arguments *arguments, const char *name, const cha
   }
 }
 
+/* In capitals or not. */
 static bool ends_with(const char *path, const char *ending) {
   size_t length = path ? strlen(path) : 0, size = strlen(ending);
-  return length > size && strcmp(path + length - size, ending) == 0;
+  return length > size && strcasecmp(path + length - size, ending) == 0;
+}
+
+static bool is_picture(const char *path) {
+  static const char *const endings[] = {".svg", ".png", ".pdf", ".jpg", ".jpeg", ".eps", ".ps", ".gif"};
+  bool picture = false;
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+    picture = picture || ends_with(path, endings[i]);
+  }
+  return picture;
 }
 
 /* Does the option's FILE name one that will be written? It would be lost, or half read. */
@@ -93,11 +104,20 @@ static void check_kept(const struct arguments *arguments, const char *option, co
   }
 }
 
+/* As check_kept, for the FILE of a --library FILE:NAME. */
+static void check_library_kept(const struct arguments *arguments, struct argp_state *state) {
+  const char *colon = arguments->library ? strrchr(arguments->library, ':') : NULL;
+  char *file = colon ? strndup(arguments->library, (size_t)(colon - arguments->library)) : NULL;
+  check_kept(arguments, "--library", file, state);
+  free(file);
+}
+
 static void check_files(const struct arguments *arguments, struct argp_state *state) {
   static const char histogram[] = "histogram:";
   const size_t prefix = sizeof histogram - 1;
   const char *weight = arguments->weight;
   check_kept(arguments, "--table", arguments->table, state);
+  check_library_kept(arguments, state);
   check_kept(arguments, "--compare", arguments->compare, state);
   check_kept(arguments, "--weight", weight && strncmp(weight, histogram, prefix) == 0 ? weight + prefix : NULL, state);
   if (arguments->plot && !ends_with(arguments->plot, ".svg") && !ends_with(arguments->plot, ".png")) {
@@ -105,6 +125,10 @@ static void check_files(const struct arguments *arguments, struct argp_state *st
   }
   if (arguments->plot && arguments->output.path && strcmp(arguments->plot, arguments->output.path) == 0) {
     argp_error(state, "-o and --plot name the same file");
+  }
+  if (is_picture(arguments->output.path)) {
+    argp_error(state, "-o writes text, .json or .npz, no pictures such as '%s'; use --plot for those",
+               arguments->output.path);
   }
   if (!ends_with(arguments->output.path, ".npz")) {
     return;
@@ -252,6 +276,8 @@ static int compare(const struct arguments *arguments, const struct quantizer *qu
   }
   code = quantizer_load(other, function, quantizer->bits, arguments->compare, err);
   if (code == 0) {
+    rival->other_params = memcmp(other->params, function->params, sizeof other->params) != 0;
+    memcpy(rival->params, other->params, sizeof rival->params);
     code = quantizer_measure(other, function, weight, &rival->error, &rival->cosine, err);
   }
   if (code == 0) {

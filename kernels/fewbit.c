@@ -43,7 +43,8 @@ const char *fewbit_version(void) {
 const char *fewbit_status_message(int status) {
   static const char *const messages[] = {
       [FEWBIT_OK] = "done",
-      [-FEWBIT_ERROR_ARGUMENT] = "an array or a quantizer is NULL, or there is no such type",
+      [-FEWBIT_ERROR_ARGUMENT] =
+          "an array or a quantizer is NULL, there is no such type, or an array of that length is too large",
       [-FEWBIT_ERROR_USAGE] = "no such function, parameter, weight or number of bits",
       [-FEWBIT_ERROR_INPUT] = "the file or the table is damaged or foreign, or the derivative is not finite",
       [-FEWBIT_ERROR_IO] = "the file cannot be read",

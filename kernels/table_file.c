@@ -136,7 +136,7 @@ int table_file_bytes(char **bytes, size_t *size, const char *path, struct error 
   *bytes = NULL;
   *size = 0;
   if (!file) {
-    return error_set(err, ERROR_INPUT, "%s: cannot open: %s", path, strerror(errno));
+    return error_set(err, ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
   }
   const int number = read_bytes(file, bytes, size);
   fclose(file);

@@ -5,8 +5,8 @@
 
 #include "kernels/function.h"
 
-/* X(identity, name): the functions for which there is a vmath_##name(x, params). FUNCTION_STEPWISE is not among them:
- * vmath_stepwise takes the interval too; FUNCTION_USER has no vector form. */
+/* X(identity, name): the functions for which there is a vmath_##name(x, params). FUNCTION_STEPWISE and FUNCTION_USER have
+ * no vector form. */
 #define VMATH_FUNCTIONS(X)                                                                                             \
   X(FUNCTION_GELU, gelu)                                                                                               \
   X(FUNCTION_GELU_TANH, gelu_tanh)                                                                                     \

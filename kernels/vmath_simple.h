@@ -60,9 +60,4 @@ SIMD_INLINE vf vmath_threshold(vf x, const float *params) {
   return vf_select(vf_cmp_le(x, vf_set1(params[0])), vf_set1(params[1]), x);
 }
 
-/* slope x + offset of the interval that x is in: f for an f' of steps. */
-SIMD_INLINE vf vmath_stepwise(vf x, vi interval, const float *slopes, const float *offsets) {
-  return vf_fma(vf_gather(slopes, interval), x, vf_gather(offsets, interval));
-}
-
 #endif

@@ -12,8 +12,9 @@
 
 const struct weight weight_default = {.kind = WEIGHT_NORMAL, .a = 0, .b = 1.5};
 
-static const double most = 1e30;       /* of ends, mean and deviation: far beyond what a float32 network has */
-static const double normal_reach = 10; /* standard deviations: 1.5e-23 of the mass lies beyond */
+static const double most = 1e30;         /* of ends, mean and deviation: far beyond what a float32 network has */
+static const double narrowest = 0x1p-20; /* of a spread beside its distance from 0: 8 of the float32 there, or more */
+static const double normal_reach = 10;   /* standard deviations: 1.5e-23 of the mass lies beyond */
 
 /* ---- parsing --------------------------------------------------------------------------------------------------- */
 
@@ -34,6 +35,16 @@ static int from_bins(struct weight *weight, const double *edges, const double *c
   struct error why;
   const int code = weight_from_histogram(weight, edges, counts, bins, &why);
   return code < 0 ? error_set(err, code, "%s: %.400s", path, why.message) : 0;
+}
+
+/* Inputs are float32: a spread that they do not resolve has no levels to fit, nor can double integrate over it. */
+static int check_spread(const char *text, double spread, double distance, struct error *err) {
+  return spread < narrowest * distance
+             ? error_set(err, ERROR_USAGE,
+                         "weight '%.60s': too narrow so far from 0: float32 inputs there do not resolve %g; use a "
+                         "spread of at least %.3g",
+                         text, spread, narrowest * distance)
+             : 0;
 }
 
 /* Three columns: left edge, right edge, count. Bins ascend; between them there may be gaps. */
@@ -116,7 +127,7 @@ int weight_parse(struct weight *weight, const char *text, struct error *err) {
       return error_set(err, ERROR_USAGE, "weight '%.60s': uniform takes two ascending ends, as in uniform:-10:10",
                        text);
     }
-    return 0;
+    return check_spread(text, weight->b - weight->a, fmax(fabs(weight->a), fabs(weight->b)), err);
   }
   if (strncmp(text, "normal:", 7) == 0) {
     weight->kind = WEIGHT_NORMAL;
@@ -124,7 +135,7 @@ int weight_parse(struct weight *weight, const char *text, struct error *err) {
       return error_set(err, ERROR_USAGE,
                        "weight '%.60s': normal takes a mean and a deviation above 0, as in normal:0:1", text);
     }
-    return 0;
+    return check_spread(text, weight->b, fabs(weight->a), err);
   }
   if (strncmp(text, "histogram:", 10) == 0 && text[10]) {
     return parse_histogram(weight, text + 10, err);

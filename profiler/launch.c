@@ -309,6 +309,8 @@ int launch_run(const struct launch_options *options, struct launch_result *resul
 
 /* ---- what applying tells ---------------------------------------------------------------------------------------------- */
 
+enum { REMOVE_ATTEMPTS = 16 };
+
 int launch_report_make(char **path, struct error *err) {
   const char *folders[] = {getenv("TMPDIR"), "/tmp"};
   *path = NULL;
@@ -323,7 +325,7 @@ int launch_report_make(char **path, struct error *err) {
   return *path ? 0 : error_set(err, ERROR_IO, "cannot make a folder in TMPDIR or /tmp: %s", strerror(errno));
 }
 
-void launch_report_remove(const char *path) {
+static void empty_folder(const char *path) {
   DIR *folder = opendir(path);
   for (struct dirent *entry; folder && (entry = readdir(folder));) {
     unlinkat(dirfd(folder), entry->d_name, 0);
@@ -331,7 +333,16 @@ void launch_report_remove(const char *path) {
   if (folder) {
     closedir(folder);
   }
-  rmdir(path);
+}
+
+/* A process that outlives the command (multiprocessing's resource tracker) may write once more in between. */
+void launch_report_remove(const char *path) {
+  for (int attempts = 0; attempts < REMOVE_ATTEMPTS; attempts++) {
+    empty_folder(path);
+    if (rmdir(path) == 0 || errno != ENOTEMPTY) {
+      return;
+    }
+  }
 }
 
 void launch_result_fini(struct launch_result *result) {

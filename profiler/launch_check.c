@@ -177,7 +177,7 @@ int launch_find_command(const char *command, char **path, struct error *err) {
 
 int launch_check_command(const char *command, char **path, struct error *err) {
   int result = launch_find_command(command, path, err);
-  result = result ? result : check_file(*path, 0, err);
+  result = *path ? check_file(*path, 0, err) : result;
   if (result) {
     free(*path);
     *path = NULL;

@@ -1,7 +1,7 @@
 /* Looks through a command's words for a Python: see the header.
  *
- * What a shell script or another launcher will start cannot be known before, so those are let through; the report at the
- * end says if no Python came. */
+ * What a shell script or another launcher will start cannot be known before, so those are let through; the report at
+ * the end says if no Python came. */
 #include "profiler/launch_python.h"
 
 #include "profiler/launch.h"
@@ -169,7 +169,7 @@ static bool ends_with(const char *word, const char *ending) {
   return length > size && strcmp(word + length - size, ending) == 0;
 }
 
-/* Looks for a Python from the words' first one on. *found tells whether there is one, or something that may start one. */
+/* Looks for a Python from the words' first one on. *found tells whether there is one, or what may start one. */
 static int look_through(char *const *words, bool *found, struct error *err) {
   for (; *words && !*found; words++) {
     if (is_python_name(*words)) {

@@ -48,7 +48,18 @@ static void print_certificate(struct sink *sink, const struct quantizer *quantiz
   print_figure(sink, "residual", text);
 }
 
-static void print_rival(struct sink *sink, const struct quantizer_rival *rival) {
+/* A table for alpha 2 is not to be taken for a bad one for alpha 1. */
+static void print_other_params(struct sink *sink, const struct quantizer *quantizer,
+                               const struct quantizer_rival *rival) {
+  const struct function_traits *traits = function_traits(quantizer->function);
+  sink_print(sink, "\nThe other table is for other parameters: ");
+  for (unsigned i = 0; i < traits->params; i++) {
+    sink_print(sink, "%s%s %g, here %g", i ? "; " : "", traits->param_names[i], rival->params[i], quantizer->params[i]);
+  }
+  sink_print(sink, ".\nBoth errors are for the parameters here.\n");
+}
+
+static void print_rival(struct sink *sink, const struct quantizer *quantizer, const struct quantizer_rival *rival) {
   static const struct table_column columns[] = {{"table", COLUMN_FLEX, STYLE_PLAIN},
                                                 {"error", COLUMN_RIGHT, STYLE_PLAIN},
                                                 {"cosine", COLUMN_RIGHT, STYLE_PLAIN},
@@ -69,12 +80,22 @@ static void print_rival(struct sink *sink, const struct quantizer_rival *rival) 
     table_cell(&table, rival->own_error > 0 || errors[i] == 0 ? text : "-");
   }
   table_print(&table);
+  if (rival->other_params) {
+    print_other_params(sink, quantizer, rival);
+  }
 }
 
-/* A breakpoint; the float just above 0 reads as what it means, and nothing reads as -0. */
-static const char *format_end(char out[static 32], double x) {
-  snprintf(out, 32, x > 0 && x < 1e-40 ? "0+" : "%.6f", fabs(x) < 5e-7 ? 0 : x);
+/* Six places, or seven figures where those show too little or too much; below noise it is 0, and nothing reads as -0. */
+static const char *format_number(char out[static 32], double x, double noise) {
+  const double size = fabs(x);
+  snprintf(out, 32, size > noise && (size < 1e-3 || size > 1e5) ? "%.7g" : "%.6f", size > noise ? x : 0);
   return out;
+}
+
+/* A breakpoint; the float just above 0 reads as what it means. */
+static const char *format_end(char out[static 32], double x, const struct weight *weight) {
+  const double reach = fmax(fabs(weight->a), fabs(weight->b)); /* what computing it in double errs by is far less */
+  return x > 0 && x < 1e-40 ? strcpy(out, "0+") : format_number(out, x, 1e-12 * reach);
 }
 
 static void print_intervals(struct sink *sink, const struct quantizer *quantizer) {
@@ -87,12 +108,13 @@ static void print_intervals(struct sink *sink, const struct quantizer *quantizer
   table_init(&table, sink, columns, 4);
   for (unsigned i = 0; i < quantizer->intervals; i++) {
     char text[32];
-    table_cell(&table, i ? format_end(text, quantizer->breakpoints_exact[i - 1]) : "-inf");
-    table_cell(&table, i + 1 < quantizer->intervals ? format_end(text, quantizer->breakpoints_exact[i]) : "inf");
+    table_cell(&table, i ? format_end(text, quantizer->breakpoints_exact[i - 1], &quantizer->weight) : "-inf");
+    table_cell(&table, i + 1 < quantizer->intervals
+                           ? format_end(text, quantizer->breakpoints_exact[i], &quantizer->weight)
+                           : "inf");
     snprintf(text, sizeof text, "%u", quantizer->codes[i]);
     table_cell(&table, text);
-    snprintf(text, sizeof text, "%.6f", quantizer->levels_exact[quantizer->codes[i]]);
-    table_cell(&table, text);
+    table_cell(&table, format_number(text, quantizer->levels_exact[quantizer->codes[i]], 1e-12));
   }
   table_print(&table);
 }
@@ -101,7 +123,7 @@ void quantizer_text_emit(struct sink *sink, const struct quantizer *quantizer, c
   print_title(sink, quantizer);
   print_certificate(sink, quantizer);
   if (rival) {
-    print_rival(sink, rival);
+    print_rival(sink, quantizer, rival);
   }
   print_intervals(sink, quantizer);
 }

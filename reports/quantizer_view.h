@@ -10,6 +10,8 @@ struct quantizer_rival {
   const char *name;             /* of its file */
   double error, cosine;         /* its own */
   double own_error, own_cosine; /* of the quantizer beside it */
+  bool other_params;            /* it is for the same function with other parameters: */
+  double params[FUNCTION_PARAMS];
 };
 
 /* Figures and every interval; rival NULL: no comparison. */

@@ -154,7 +154,11 @@ static void note_evidence(struct notes *notes, const struct facts *facts) {
   if (report_text_has_evidence(facts)) {
     return;
   }
-  if (saw_backward(facts)) {
+  if (facts->run.evidence && strcmp(facts->run.evidence, "mark") == 0) {
+    note(notes, STYLE_WARN,
+         "The program marks what it keeps, but no backward pass, so that there are no steps and no projections: call "
+         "actscope_mark_backward(1) before backward and actscope_mark_backward(0) after it (actscope/mark.h).");
+  } else if (saw_backward(facts)) {
     note(notes, STYLE_WARN,
          "Backward passes were seen, but no op saving anything, so what is kept for backward and the projections are "
          "not known. What the program keeps is packed by hooks of its own (torch.utils.checkpoint, "
@@ -166,7 +170,8 @@ static void note_evidence(struct notes *notes, const struct facts *facts) {
   } else {
     note(notes, STYLE_WARN,
          "No op saved anything that was seen, so what is kept for backward and the projections are "
-         "not known. Only PyTorch's autograd is seen. If this is a launcher (a shell, torchrun), report the trace of "
+         "not known. Only PyTorch's autograd is seen, and programs that mark what they keep (actscope/mark.h). If this "
+         "is a launcher (a shell, torchrun), report the trace of "
          "the process that trains: RUN.<pid>.");
   }
 }

@@ -55,10 +55,10 @@ extern "C" {
 /* What functions return. The messages of fewbit_error say more, where there is one to fill in. */
 enum fewbit_status {
   FEWBIT_OK = 0,
-  FEWBIT_ERROR_ARGUMENT = -1,    /* NULL where an array or a quantizer is needed, or no such type */
+  FEWBIT_ERROR_ARGUMENT = -1,    /* NULL where an array or a quantizer is needed, no such type, or n too large */
   FEWBIT_ERROR_USAGE = -2,       /* no such function, parameter, weight or number of bits */
   FEWBIT_ERROR_INPUT = -3,       /* a damaged or foreign file, a table that is none, a derivative that is not finite */
-  FEWBIT_ERROR_IO = -4,          /* the system refused to read */
+  FEWBIT_ERROR_IO = -4,          /* a file is missing, or the system refused to read it */
   FEWBIT_ERROR_MEMORY = -5,      /* out of memory */
   FEWBIT_ERROR_ALIGNMENT = -6,   /* an array is not aligned to its elements */
   FEWBIT_ERROR_OVERLAP = -7,     /* arrays overlap that must not */
@@ -119,7 +119,8 @@ FEWBIT_API int fewbit_quantizer_fit(const fewbit_options *options, fewbit_quanti
 FEWBIT_API int fewbit_quantizer_load(const char *path, const char *function, unsigned bits,
                                      fewbit_quantizer **quantizer, fewbit_error *error);
 /* From intervals - 1 ascending breakpoints, the levels, and the number of each interval's level (NULL: interval i has
- * level i). For "stepwise" the levels are f' itself, and f is its integral with f(0) = 0, computed in double. */
+ * level i). `function` is a built-in one, with its default parameters, or "stepwise"; no other name is taken. For
+ * "stepwise" the levels are f' itself, and f is its integral with f(0) = 0, computed in double. */
 FEWBIT_API int fewbit_quantizer_from_table(const char *function, const double *breakpoints, const uint8_t *codes,
                                            unsigned intervals, const double *levels, unsigned levels_count,
                                            fewbit_quantizer **quantizer, fewbit_error *error);

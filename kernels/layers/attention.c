@@ -303,7 +303,8 @@ static bool split(struct attention *attention, const struct value *qkv, const st
 
 static bool save(struct tape *tape, struct attention_saved *saved, struct value *qkv, bool drops) {
   const size_t count = attention_probabilities(&saved->attention);
-  saved->qkv = saved->rope ? op_hold_new(tape, ACTSCOPE_FLOAT32, value_count(qkv) * sizeof(float)) : tensor_hold(qkv->tensor);
+  saved->qkv =
+      saved->rope ? op_hold_new(tape, ACTSCOPE_FLOAT32, value_count(qkv) * sizeof(float)) : tensor_hold(qkv->tensor);
   saved->probabilities = op_hold_new(tape, ACTSCOPE_FLOAT32, count * sizeof(float));
   if (drops) {
     saved->dropped = op_hold_new(tape, ACTSCOPE_FLOAT32, count * sizeof(float));

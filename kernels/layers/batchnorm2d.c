@@ -73,13 +73,19 @@ void batchnorm2d_forward(const struct batchnorm2d *norm, const float *x, const f
 
 /* With h = (x - mean) rstd: dbias = sum dy, dweight = sum dy h, and, as mean and rstd depend on x too,
  * dx = rstd weight (dy - (dbias + h dweight) / count). */
-static void channel_backward(const struct batchnorm2d *n, const float *x, double mean, double rstd, bool measured,
-                             const float *weight, const float *dy, const struct batchnorm2d_gradients *to, size_t c) {
+struct channel_kept {
+  double mean, rstd;
+  bool measured; /* on this batch, so that they depend on x */
+  float weight;
+};
+
+static void channel_backward(const struct batchnorm2d *n, const float *x, struct channel_kept kept, const float *dy,
+                             const struct batchnorm2d_gradients *to, size_t c) {
   const double count = (double)(n->batch * n->pixels);
   double dbias = 0, dweight = 0;
   for (size_t b = 0; b < n->batch; b++) {
     dbias += reduce_sum(dy + plane(n, b, c), n->pixels);
-    dweight += reduce_dot(x + plane(n, b, c), mean, dy + plane(n, b, c), n->pixels) * rstd;
+    dweight += reduce_dot(x + plane(n, b, c), kept.mean, dy + plane(n, b, c), n->pixels) * kept.rstd;
   }
   if (to->bias) {
     to->bias[c] += (float)dbias;
@@ -87,8 +93,9 @@ static void channel_backward(const struct batchnorm2d *n, const float *x, double
   if (to->weight) {
     to->weight[c] += (float)dweight;
   }
-  const float scale = (float)rstd * weight[c], center = (float)mean;
-  const float constant = measured ? (float)(dbias / count) : 0, slope = measured ? (float)(dweight * rstd / count) : 0;
+  const float scale = (float)kept.rstd * kept.weight, center = (float)kept.mean;
+  const float constant = kept.measured ? (float)(dbias / count) : 0;
+  const float slope = kept.measured ? (float)(dweight * kept.rstd / count) : 0;
   for (size_t b = 0; to->x && b < n->batch; b++) {
     const float *x_plane = x + plane(n, b, c), *dy_plane = dy + plane(n, b, c);
     float *dx = to->x + plane(n, b, c);
@@ -102,7 +109,8 @@ void batchnorm2d_backward(const struct batchnorm2d *norm, const float *x, const 
                           bool measured, const float *weight, const float *dy, const struct batchnorm2d_gradients *to) {
 #pragma omp parallel for schedule(static) if (norm->batch * norm->channels * norm->pixels > PARALLEL_ELEMENTS)
   for (size_t c = 0; c < norm->channels; c++) {
-    channel_backward(norm, x, (double)mean[c], (double)rstd[c], measured, weight, dy, to, c);
+    const struct channel_kept kept = {(double)mean[c], (double)rstd[c], measured, weight[c]};
+    channel_backward(norm, x, kept, dy, to, c);
   }
 }
 

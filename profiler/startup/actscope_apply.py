@@ -1,14 +1,15 @@
-"""The Python half of `actscope apply`: puts few-bit gradients into the program when it has imported torch, and tells what was
-replaced when the process ends.
+"""The Python half of `actscope apply`: puts few-bit gradients into the program when it has imported torch, and tells what
+was replaced when the process ends.
 
-Each process leaves one JSON file, PID.json, in the folder that ACTSCOPE_APPLY_REPORT names; `actscope apply` adds them up:
+Each process leaves one JSON file, PID.json, in the folder that ACTSCOPE_APPLY_REPORT names; `actscope apply` adds them
+up:
 
     {"pid": 1, "python": "/usr/bin/python3", "torch": "2.13.0", "state": "applied", "ended": true,
      "report": {"replaced": {"gelu": 40}, "bytes_exact": 0, "bytes_codes": 0, "fallbacks": {}}}
 
-state: applied; failed, with "error"; no_import, where the program has not imported torch; no_torch, where there is none.
-A process that a signal kills cannot tell at its end; so the file is written at its beginning, too, and, at most once a second,
-when a backward pass begins.
+state: applied; failed, with "error"; no_import, where the program has not imported torch; no_torch, where there is
+none. A process that a signal kills cannot tell at its end; so the file is written at its beginning, too, and, at most once
+a second, when a backward pass begins.
 """
 import atexit
 import functools
@@ -166,7 +167,8 @@ def prepare():
             _write_while_training(torch, process, write)
         except Exception as error:  # the program runs on with exact gradients: it was asked for, so it is said at once
             words = str(error) or type(error).__name__
-            process.state, process.error = "failed", words[len("actscope: "):] if words.startswith("actscope: ") else words
+            process.error = words[len("actscope: "):] if words.startswith("actscope: ") else words
+            process.state = "failed"
             print(f"actscope: nothing is replaced in pid {os.getpid()}: {process.error}", file=sys.stderr)
         write(False)
 

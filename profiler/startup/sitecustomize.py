@@ -1,7 +1,7 @@
 """Python start-up file that `actscope record` and `actscope apply` put in front of PYTHONPATH.
 
-Python imports it before the program. It runs the sitecustomize that it stands in front of, hides itself from sys.path, and
-waits for torch to be imported; without torch it does nothing more, but for apply, which says so at the end. See
+Python imports it before the program. It runs the sitecustomize that it stands in front of, hides itself from sys.path,
+and waits for torch to be imported; without torch it does nothing more, but for apply, which says so at the end. See
 actscope_torch.py (record) and actscope_apply.py for what happens then.
 """
 import os
@@ -21,7 +21,7 @@ def _run_next_sitecustomize():
     try:
         import sitecustomize  # noqa: F401 (the next one on the path)
     except ImportError as error:
-        if error.name != "sitecustomize":
+        if getattr(error, "name", None) not in (None, "sitecustomize"):  # Python 2 gives no name
             raise
         if own is not None:
             sys.modules[__name__] = own
@@ -40,8 +40,8 @@ def _load(folder, name):
 class _TorchFinder:
     """Finds torch like everybody else would, and calls the installers once it has been imported.
 
-    Programs also look for torch before they import it (importlib.util.find_spec, as transformers does), so that it goes on
-    until then."""
+    Programs also look for torch before they import it (importlib.util.find_spec, as transformers does), so that it goes
+    on until then."""
 
     def __init__(self, installers):
         self.installers = installers
@@ -92,5 +92,7 @@ def _prepare(folder):
         sys.meta_path.insert(0, _TorchFinder(installers))
 
 
-_prepare(_hide())
+_folder = _hide()
+if sys.version_info >= (3, 7):  # an older one, where finders and forks are not what they are now, has no torch of ours
+    _prepare(_folder)
 _run_next_sitecustomize()

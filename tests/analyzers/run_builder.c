@@ -206,7 +206,13 @@ void run_save_dtype(struct run_builder *run, const struct trace_save *save) {
 
 uint64_t run_save_tensor(struct run_builder *run, uint64_t tensor, uint64_t data, uint64_t bytes, uint32_t stack) {
   tensor = tensor ? tensor : (run->next_tensor += 64);
-  struct trace_save save = {tensor, data, bytes, bytes / 4, 6, TRACE_SOURCE_PROBE, stack, 0};
+  struct trace_save save = {.tensor = tensor,
+                            .data = data,
+                            .bytes = bytes,
+                            .elements = bytes / 4,
+                            .dtype = 6,
+                            .source = TRACE_SOURCE_PROBE,
+                            .stack = stack};
   run_save_dtype(run, &save);
   return tensor;
 }

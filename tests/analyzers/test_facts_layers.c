@@ -114,10 +114,21 @@ Test(facts_layers, there_are_none_where_none_was_recorded) {
 #define AT(n) (0x100000000u + (uint64_t)(n)*0x100000u)
 enum { KIB = 1024 };
 
-static void save(struct run_builder *run, unsigned n, uint32_t stack, uint32_t layer) {
-  struct trace_save save = {0x700 + n, AT(n), n * 8 * KIB, n * 2 * KIB, 6, TRACE_SOURCE_PROBE, stack, layer};
-  run_alloc(run, AT(n), n * 8 * KIB, stack);
+static void save_tensor(struct run_builder *run, uint64_t tensor, unsigned n, uint32_t stack, uint32_t layer) {
+  struct trace_save save = {.tensor = tensor,
+                            .data = AT(n),
+                            .bytes = n * 8 * KIB,
+                            .elements = n * 2 * KIB,
+                            .dtype = 6,
+                            .source = TRACE_SOURCE_PROBE,
+                            .stack = stack,
+                            .layer = layer};
   run_save_dtype(run, &save);
+}
+
+static void save(struct run_builder *run, unsigned n, uint32_t stack, uint32_t layer) {
+  run_alloc(run, AT(n), n * 8 * KIB, stack);
+  save_tensor(run, 0x700 + n, n, stack, layer);
 }
 
 static const char *layer_of(const struct facts *made, uint64_t bytes) {
@@ -151,8 +162,7 @@ Test(facts_layers, come_from_the_first_save) {
     save(&run, 1, gelu, act);
     save(&run, 2, mul, fc);
     save(&run, 3, mul, 0);
-    struct trace_save again = {0x900, AT(1), 8 * KIB, 2 * KIB, 6, TRACE_SOURCE_PROBE, mul, fc};
-    run_save_dtype(&run, &again);
+    save_tensor(&run, 0x900, 1, mul, fc);
     run_backward(&run, true);
     for (unsigned n = 1; n <= 3; n++) {
       run_release(&run, 0x700 + n, 0);

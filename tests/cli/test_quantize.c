@@ -93,7 +93,12 @@ Test(quantize, wrong_usage) {
                 {"--table own.csv -o own.csv", "own.csv is what --table reads"},
                 {"gelu --weight histogram:own.csv --plot link.svg", "link.svg is what --weight reads"},
                 {"gelu --compare own.csv -o ./own.csv", "./own.csv is what --compare reads"},
-                {"gelu --plot p.pdf", ".svg or .png"}};
+                {"gelu --plot p.pdf", ".svg or .png"},
+                {"--library ./own.csv:f -o own.csv", "own.csv is what --library reads"},
+                {"gelu -o q.svg", "use --plot"},
+                {"gelu -o q.PDF", "use --plot"},
+                {"gelu -o q.NPZ", "--method interval"},
+                {"gelu --weight normal:1e14:1", "too narrow so far from 0"}};
   file_write("own.csv", "-1,0\n1,1\n", 9);
   cr_assert_eq(symlink("own.csv", "link.svg"), 0);
   for (size_t i = 0; i < sizeof usages / sizeof *usages; i++) {
@@ -128,6 +133,24 @@ Test(quantize, saved_and_compared) {
   cr_expect(holds("err", "q.npz: holds no array 'gelu04-borders'"));
   cr_expect_eq(quantize("silu -b 3 --compare q.json"), 3);
   cr_expect(holds("err", "q.json: is a table for gelu, not for silu"));
+}
+
+Test(quantize, compared_with_other_parameters) {
+  cr_assert_eq(quantize("elu --alpha 2 -o Q.JSON"), 0);
+  cr_assert(holds("Q.JSON", "\"codes\""));
+  cr_assert_eq(quantize("elu --compare Q.JSON"), 0);
+  cr_expect(holds("out", "is for other parameters: alpha 2, here 1."));
+  cr_assert_eq(quantize("elu --compare Q.JSON --json"), 0);
+  cr_expect(holds("out", "\"other_parameters\""));
+  cr_assert_eq(quantize("elu --alpha 2 --compare Q.JSON"), 0);
+  cr_expect_not(holds("out", "other parameters"));
+}
+
+Test(quantize, tiny_breakpoints) {
+  cr_assert_eq(quantize("gelu --weight normal:0:1e-10"), 0);
+  cr_expect(holds("out", "e-10"));
+  cr_assert_eq(quantize("gelu --method interval -b 1"), 0);
+  cr_expect_not(holds("out", "e-"), "noise");
 }
 
 /* The number of a member of "compared" in "out". */

@@ -1,6 +1,6 @@
-"""`actscope apply`: a program without a word of actscope gets what actscope.torch.patch() gives, and what was replaced is told;
-it works with record, modules, virtual environments, children and start-up files of the program's own; what it cannot serve is
-refused or said."""
+"""`actscope apply`: a program without a word of actscope gets what actscope.torch.patch() gives, and what was replaced is
+told; it works with record, modules, virtual environments, children and start-up files of the program's own; what it
+cannot serve is refused or said."""
 import os
 import shutil
 import signal
@@ -58,7 +58,7 @@ class Apply(ApplyCase):
         return {"ACTSCOPE_FEWBIT_LIBRARY": os.path.join(folder, "libfewbit.so.0")}
 
     def with_record(self, python):
-        """Either command in front of the other: one trace, of the program, in which codes are kept instead of inputs."""
+        """Either command in front of the other: one trace, of the program, in which codes are kept, not inputs."""
         program = [python, PROGRAM, "train"]
         for order in ("record first", "apply first", "record by apply"):
             with self.subTest(order=order):
@@ -145,8 +145,8 @@ class Apply(ApplyCase):
         self.assertEqual((told["replaced"], told["processes"][0]["state"]), ({}, "failed"))
 
 
-harness.add_tests(Apply, ["gives_what_patch_gives", "with_record", "not_used", "falls_back", "module_and_path", "children",
-                          "spawned_children", "endings", "broken"], Apply.check)
+harness.add_tests(Apply, ["gives_what_patch_gives", "with_record", "not_used", "falls_back", "module_and_path",
+                          "children", "spawned_children", "endings", "broken"], Apply.check)
 
 
 class ApplyStartUp(ApplyCase):
@@ -174,6 +174,18 @@ class ApplyStartUp(ApplyCase):
         self.assertEqual(result.stdout, "no torch\n")
         self.assertIn(f"{python} has no PyTorch", result.stderr)
         self.assertEqual(told["processes"][0]["state"], "no_torch")
+
+    def test_old_python(self):
+        """A program's Python that is too old for torch runs as it would alone; its name is all that is asked for."""
+        python = shutil.which("python2") or shutil.which("python2.7") or shutil.which("python3.6")
+        if not python or subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode:
+            self.skipTest("no Python older than 3.7")
+        code = "import sys, json; print(sys.version_info[0] < 4)"
+        for command in ("record", "-o", self.path("old.act"), "--layers"), ("apply", "--bits", "3"):
+            result = self.run_program([harness.ACTSCOPE, *command, "--", python, "-c", code])
+            self.assertEqual((result.returncode, result.stdout), (0, "True\n"), result.stderr)
+            self.assertNotIn("Error", result.stderr)
+            self.assertNotIn("failed", result.stderr)
 
     def test_program_that_does_not_import_torch(self):
         self.need_torch()
@@ -222,8 +234,8 @@ class ApplyTransparency(ApplyCase):
         if not harness.torch_version(PYTHON):
             self.skipTest("no PyTorch: apt-get install python3-torch")
         path = self.path("apply.json")
-        command = [harness.ACTSCOPE, "apply", "--bits", "3", "--quiet", "--json", path, "--", PYTHON, PROGRAM, "train", "1",
-                   "wait"]
+        command = [harness.ACTSCOPE, "apply", "--bits", "3", "--quiet", "--json", path, "--",
+                   PYTHON, PROGRAM, "train", "1", "wait"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               env=harness.environment()) as process:
             self.assertIn("loss", process.stdout.readline())
@@ -272,8 +284,10 @@ class ApplyRefusals(harness.TestCase):
 
     def test_usage(self):
         for words, *options in (("no --bits", "--"), ("'0'", "--bits", "0", "--"), ("'9'", "--bits", "9", "--"),
-                                ("'3,4'", "--bits", "3,4", "--"), ("'nosuch'", "--bits", "3", "--functions", "gelu,nosuch"),
-                                ("methods", "--bits", "3", "--method", "best"), ("--weight", "--bits", "3", "--weight", "x")):
+                                ("'3,4'", "--bits", "3,4", "--"),
+                                ("'nosuch'", "--bits", "3", "--functions", "gelu,nosuch"),
+                                ("methods", "--bits", "3", "--method", "best"),
+                                ("--weight", "--bits", "3", "--weight", "x")):
             with self.subTest(options=options):
                 self.refused(2, words, *options, PYTHON, "-c", "print(1)")
         self.refused(2, "no command", "--bits", "3")
@@ -297,7 +311,8 @@ class ApplyInstalled(ApplyCase):
         shutil.copy2(harness.ACTSCOPE, self.path("prefix/bin/actscope"))
         shutil.copytree(os.path.join(build, "lib", "actscope"), self.path("prefix/lib/actscope"), dirs_exist_ok=True)
         shutil.copy2(os.path.join(build, "lib", "libfewbit.so.0"), self.path("prefix/lib/libfewbit.so.0"))
-        result = self.run_program([self.path("prefix/bin/actscope"), "apply", "--bits", "3", "--", PYTHON, PROGRAM, "train"])
+        result = self.run_program([self.path("prefix/bin/actscope"), "apply", "--bits", "3", "--",
+                                   PYTHON, PROGRAM, "train"])
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("gelu 4 calls", result.stderr)
 

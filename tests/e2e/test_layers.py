@@ -1,5 +1,5 @@
-"""`record --layers`: saved blocks carry the names of layers that a plain run's own walk over the modules gives them, whatever
-the program does in between; without the option nothing is there and nothing is done."""
+"""`record --layers`: saved blocks carry the names of layers that a plain run's own walk over the modules gives them,
+whatever the program does in between; without the option nothing is there and nothing is done."""
 import os
 import sqlite3
 
@@ -7,8 +7,8 @@ import harness
 
 PROGRAM = harness.program("pytorch_layers.py")
 NAMED = ["nested", "shared", "recursion", "failing", "added", "threads", "scripted", "keyword"]
-# What a walk over the modules cannot tell: modules that torch does not see, what backward computes again, graphs that were
-# taken from a module's code.
+# What a walk over the modules cannot tell: modules that torch does not see, what backward computes again, graphs that
+# were taken from a module's code.
 OTHERS = ["listed", "reentrant", "checkpoint", "traced"]
 
 
@@ -105,10 +105,12 @@ class Layers(harness.TestCase):
         for block in saved["list"]:
             sums = wanted.setdefault(block["layer"], [block["layer"], 0, 0, 0])
             sums[1:] = sums[1] + block["bytes"], sums[2] + 1, sums[3] + block["bytes"] * block["eligible"]
-        rows = sorted(wanted.values(), key=lambda sums: (-sums[1], sums[0]))
+        rows = sorted(wanted.values())
+        by_layer = [list(entry.values()) for entry in saved["by_layer"]]
         self.assertEqual(counts(saved["list"]), counts(truth["nested"]["kept"]))
-        self.assertEqual([list(entry.values()) for entry in saved["by_layer"]], rows)
-        self.assertEqual([list(row) for row in store.rows("SELECT * FROM saved_by_layer")], rows)
+        self.assertEqual(sorted(by_layer), rows)
+        self.assertEqual(sorted(list(row) for row in store.rows("SELECT * FROM saved_by_layer")), rows)
+        self.assertEqual([row[1] for row in by_layer], sorted((row[1] for row in rows), reverse=True))
         self.assertEqual(self.report(store.path)["saved"], saved)
         for source in (trace, store.path):
             page = self.run_program([harness.ACTSCOPE, "report", source, "--top", "0"]).stdout

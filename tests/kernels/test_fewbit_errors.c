@@ -44,7 +44,7 @@ Test(fewbit, says_what_is_wrong) {
   cr_assert_not_null(strstr(error.message, "gulu"), "%s", error.message);
   cr_assert_eq(fewbit_quantizer_builtin("gelu", 9, &q, &error), FEWBIT_ERROR_USAGE);
   cr_assert_eq(fewbit_quantizer_builtin("gelu", 0, &q, &error), FEWBIT_ERROR_USAGE);
-  cr_assert_lt(fewbit_quantizer_load("/nowhere/at all.json", NULL, 0, &q, &error), 0);
+  cr_assert_eq(fewbit_quantizer_load("/nowhere/at all.json", NULL, 0, &q, &error), FEWBIT_ERROR_IO);
   cr_assert_not_null(strstr(error.message, "/nowhere/at all.json"), "%s", error.message);
   cr_assert_eq(
       fewbit_quantizer_fit(&(fewbit_options){.function = "gelu", .bits = 3, .weight = "triangular"}, &q, &error),
@@ -56,6 +56,7 @@ Test(fewbit, says_what_is_wrong) {
   for (int status = FEWBIT_ERROR_ISA; status <= FEWBIT_OK; status++) {
     cr_assert_str_not_empty(fewbit_status_message(status));
   }
+  cr_assert_not_null(strstr(fewbit_status_message(FEWBIT_ERROR_ARGUMENT), "too large"));
   cr_assert_str_eq(fewbit_status_message(1), "no such status");
   cr_assert_str_eq(fewbit_status_message(-1000), "no such status");
   cr_assert_str_not_empty(fewbit_version());

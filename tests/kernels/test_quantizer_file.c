@@ -238,7 +238,7 @@ Test(quantizer_file, npz_of_numpy) {
   cr_expect_eq(quantizer_load(&q, &tanh, 1, path.text, &err), ERROR_INPUT);
   cr_expect(strstr(err.message, "tanh01-borders"), "%s", err.message);
   cr_expect_eq(quantizer_load(&q, NULL, 0, path.text, &err), ERROR_USAGE);
-  cr_expect_eq(quantizer_load(&q, &gelu, 2, "/nonexistent.npz", &err), ERROR_INPUT);
+  cr_expect_eq(quantizer_load(&q, &gelu, 2, "/nonexistent.npz", &err), ERROR_IO);
 }
 
 Test(quantizer_file, npz_kinds_of_numbers) {

@@ -55,6 +55,22 @@ Test(weight, formulas) {
   cr_expect_float_eq(weight_density(&weight, 1), 2 / sqrt(2 * M_PI), 1e-15);
 }
 
+/* float32 near 1e14 are 8388608 apart. */
+Test(weight, too_narrow_so_far_out) {
+  static const char *const texts[] = {"normal:1e14:1", "normal:-1e18:1",          "normal:1e25:1",
+                                      "normal:1:9e-7", "uniform:1e9:1.0000001e9", "uniform:-1e9:-9.99999999e8"};
+  struct weight weight;
+  struct error err;
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    cr_expect_eq(weight_parse(&weight, texts[i], &err), ERROR_USAGE, "'%s'", texts[i]);
+    cr_expect(strstr(err.message, "too narrow so far from 0"), "%s", err.message);
+  }
+  cr_expect_eq(weight_parse(&weight, "normal:1:1e-6", &err), 0);
+  cr_expect_eq(weight_parse(&weight, "normal:0:1e-20", &err), 0);
+  cr_expect_eq(weight_parse(&weight, "uniform:1:1.000001", &err), 0);
+  cr_expect_eq(weight_parse(&weight, "uniform:0:1e-20", &err), 0);
+}
+
 Test(weight, refused) {
   static const char *const texts[] = {"",
                                       "uniform",
@@ -79,7 +95,7 @@ Test(weight, refused) {
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     cr_expect_eq(weight_parse(&weight, texts[i], &err), ERROR_USAGE, "'%s'", texts[i]);
   }
-  cr_expect_eq(weight_parse(&weight, "histogram:/nonexistent/file", &err), ERROR_INPUT);
+  cr_expect_eq(weight_parse(&weight, "histogram:/nonexistent/file", &err), ERROR_IO);
   cr_expect(strstr(err.message, "cannot open"), "%s", err.message);
 }
 

@@ -4,8 +4,8 @@
     pytorch_layers.py nested shared ...                 trains two steps of each: this is what is recorded
     pytorch_layers.py nested shared ... --truth FILE    the same, and writes what each one's last step kept, by layer
 
-The truth comes from a plain run: the forward of every module, by the name that named_modules gives it, is wrapped in one
-that notes it, and saved_tensors_hooks tell what is saved meanwhile. What is saved outside of all is saved in layer "".
+The truth comes from a plain run: the forward of every module, by the name that named_modules gives it, is wrapped in
+one that notes it, and saved_tensors_hooks tell what is saved meanwhile. What is saved outside of all is saved in layer "".
 """
 import argparse
 import copy
@@ -201,7 +201,7 @@ def batch():
     return torch.randn(ROWS, WIDTH, requires_grad=True) * 1.0  # no leaf: it counts as kept
 
 
-# ---- cases: each makes its roots, and a function that does one forward pass -------------------------------------------
+# ---- cases: each makes its roots, and a function that does one forward pass ------------------------------------------
 
 def simple(make):
     def case():

@@ -75,8 +75,8 @@ Test(trace_writer, writes_the_layer_and_the_op_of_a_save_if_it_has_them) {
   trace_write_save(&writer, 1000, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 0});
   trace_write_save(&writer, 1000, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 300});
   trace_write_save(&writer, 1000, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 0, 7});
-  EXPECT("saves", 0x81, 8, 0, 1, 2, 3, 4, 5, 1, 6, 0x81, 10, 0, 1, 2, 3, 4, 5, 1, 6, 0xac, 0x02, 0x81, 10, 0, 1, 2, 3, 4,
-         5, 1, 6, 0, 7);
+  EXPECT("saves", 0x81, 8, 0, 1, 2, 3, 4, 5, 1, 6, 0x81, 10, 0, 1, 2, 3, 4, 5, 1, 6, 0xac, 0x02, 0x81, 10, 0, 1, 2, 3,
+         4, 5, 1, 6, 0, 7);
 }
 
 Test(trace_writer, writes_pending_sums_once) {
