@@ -67,6 +67,10 @@ static int make_and_emit(const struct arguments *arguments, struct error *err) {
   memcpy(options.bits, arguments->widths.bits, sizeof options.bits);
   int code = model_arguments_find(&arguments->settings, arguments->model, &options.model, err);
   if (code == 0) {
+    const char *const file = model_arguments_file(arguments->model);
+    code = output_prepare(&arguments->output, NULL, &file, 1, err);
+  }
+  if (code == 0) {
     code = plan_make(&plan, &options, err);
   }
   if (code == 0) {

@@ -110,7 +110,11 @@ static int replay_facts(const struct arguments *arguments, const struct facts *f
 
 static int replay_recorded(const struct arguments *arguments, struct error *err) {
   struct facts facts = {0};
-  int code = model_arguments_refuse(&arguments->settings, arguments->subject, err);
+  int code =
+      model_arguments_refuse(&arguments->settings, &arguments->training, arguments->subject, arguments->subject, err);
+  if (code == 0) {
+    code = output_prepare(&arguments->output, NULL, &arguments->subject, 1, err);
+  }
   if (code == 0) {
     code = load_facts(arguments->subject, &facts, err);
   }
@@ -181,6 +185,10 @@ static int replay_built_in(const struct arguments *arguments, struct error *err)
   if (code == 0) {
     code = training_arguments_data(&arguments->training, "random", &options.run.model, &data, err);
     options.run.data = data;
+  }
+  if (code == 0) {
+    const char *const inputs[] = {model_arguments_file(arguments->subject), data ? data->source : NULL};
+    code = output_prepare(&arguments->output, NULL, inputs, 2, err);
   }
   if (code == 0) {
     code = replay_trained(arguments, &options, err);

@@ -24,7 +24,7 @@ struct arguments {
   const char *plot;
   struct verify_limits limits;
   bool train, all;
-  size_t seeds;
+  size_t seeds; /* 0: not given */
   struct model_arguments settings;
   struct training_arguments training;
   struct widths widths;
@@ -72,6 +72,8 @@ static void check(const struct arguments *arguments, struct argp_state *state) {
     argp_error(state, "--tensors and --function go together, e.g. --tensors x.npy,dy.npy --function gelu");
   } else if (arguments->train && (arguments->x || !model_arguments_is_model(arguments->subject))) {
     argp_error(state, "--train is for a MODEL; `actscope models' lists them");
+  } else if (arguments->seeds && !arguments->train) {
+    argp_error(state, "--seeds goes with --train");
   } else if (arguments->train && arguments->plot) {
     argp_error(state, "--plot draws gradients: leave out --train");
   } else if (arguments->plot && strcmp(ending, ".svg") != 0 && strcmp(ending, ".png") != 0) {
@@ -186,6 +188,10 @@ static int emit(const struct arguments *arguments, const struct verify_view *vie
     (arguments->output.json ? verify_json_emit : verify_text_emit)(&sink, view, result);
     code = sink_close(&sink, err);
   }
+  if (code == 0 && arguments->plot && result->widths_count == 0) {
+    command_note("nothing to draw: no %s", arguments->plot);
+    return 0;
+  }
   return code < 0 || !arguments->plot ? code : plot(arguments->plot, view, result, err);
 }
 
@@ -216,8 +222,15 @@ static struct verify_view view_of(const struct arguments *arguments, enum verify
 static int check_arrays(const struct arguments *arguments, struct error *err) {
   const struct verify_view view = view_of(arguments, VERIFY_ARRAYS, arguments->function, arguments->x);
   struct verify_result result = {0};
-  struct npy x, dy = {0};
-  int code = npy_read(&x, arguments->x, err);
+  struct npy x = {0}, dy = {0};
+  const char *const inputs[] = {arguments->x, arguments->dy};
+  int code = model_arguments_refuse(&arguments->settings, &arguments->training, "--tensors", NULL, err);
+  if (code == 0) {
+    code = output_prepare(&arguments->output, arguments->plot, inputs, 2, err);
+  }
+  if (code == 0) {
+    code = npy_read(&x, arguments->x, err);
+  }
   if (code == 0) {
     code = npy_read(&dy, arguments->dy, err);
   }
@@ -251,13 +264,8 @@ static int check_facts(const struct arguments *arguments, const struct facts *fa
   size_t count = 0;
   memcpy(replay.bits, arguments->widths.bits, sizeof replay.bits);
   int code = replay_list(facts, &list, &count, err);
-  if (code == 0 && count == 0) {
-    code = error_set(err, ERROR_INPUT,
-                     "%s: nothing to check: no saved activation has a pointwise nonlinearity for its only holder; "
-                     "`actscope report' lists the reasons",
-                     arguments->subject);
-  }
-  if (code == 0) {
+  result.passed = true;
+  if (code == 0 && count) {
     progress_begin(&progress, "replaying");
     code = verify_run(&result, list, count, &replay, &arguments->limits, err);
     progress_end(&progress);
@@ -268,7 +276,11 @@ static int check_facts(const struct arguments *arguments, const struct facts *fa
 
 static int check_recorded(const struct arguments *arguments, struct error *err) {
   struct facts facts = {0};
-  int code = model_arguments_refuse(&arguments->settings, arguments->subject, err);
+  int code =
+      model_arguments_refuse(&arguments->settings, &arguments->training, arguments->subject, arguments->subject, err);
+  if (code == 0) {
+    code = output_prepare(&arguments->output, arguments->plot, &arguments->subject, 1, err);
+  }
   if (code == 0) {
     code = load_facts(arguments->subject, &facts, err);
   }
@@ -294,12 +306,13 @@ static void on_step(void *context, const struct train_step *step) {
 }
 
 static int check_gradients(const struct arguments *arguments, struct model_run_options *run, struct error *err) {
-  const struct verify_view view =
+  struct verify_view view =
       view_of(arguments, VERIFY_MODEL, run->model.name, run->data ? data_kind_name(run->data->kind) : "random");
   const struct verify_model model = {
       .run = *run, .bits = arguments->widths.bits, .bits_count = arguments->widths.count, .limits = arguments->limits};
   struct steps_progress *steps = run->context;
   struct verify_result result = {0};
+  view.source = run->data ? run->data->source : NULL;
   steps->all = (run->steps ? run->steps : 1) * (1 + arguments->widths.count);
   progress_begin(&steps->progress, "training");
   const int code = verify_model(&result, &model, err);
@@ -364,6 +377,10 @@ static int check_model(const struct arguments *arguments, struct error *err) {
     code = open_data(arguments, &run.model, &data, err);
     run.data = data;
   }
+  if (code == 0) {
+    const char *const inputs[] = {model_arguments_file(arguments->subject), data ? data->source : NULL};
+    code = output_prepare(&arguments->output, arguments->plot, inputs, 2, err);
+  }
   if (code == 0 && arguments->train && !data) {
     code =
         error_set(err, ERROR_USAGE, "--train: nothing can be learnt from random batches; give --data text or digits");
@@ -380,6 +397,7 @@ static int check_model(const struct arguments *arguments, struct error *err) {
 static const size_t unset = SIZE_MAX;
 
 static void set_defaults(struct arguments *arguments) {
+  arguments->seeds = arguments->seeds ? arguments->seeds : SEEDS_DEFAULT;
   if (arguments->widths.count == 0) {
     static const unsigned every[] = {1, 2, 3, 4};
     arguments->widths.count = arguments->train ? 4 : 1;
@@ -392,7 +410,6 @@ static void set_defaults(struct arguments *arguments) {
 
 static int run(int argc, char **argv) {
   struct arguments arguments = {.limits = {.min_cosine = 0.99, .max_relative_error = HUGE_VAL},
-                                .seeds = SEEDS_DEFAULT,
                                 .training = {.steps = unset, .seed = 1},
                                 .settings.optimizer = optimizer_defaults(OPTIMIZER_ADAMW)};
   struct error err;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { KEY_BATCH = 0x400, KEY_SEQUENCE, KEY_SET, KEY_OPTIMIZER };
 enum { KEY_STEPS = 0x500, KEY_SEED, KEY_RATE, KEY_DATA, KEY_DATA_FILE };
@@ -31,6 +32,7 @@ static void parse_optimizer(struct model_arguments *arguments, const char *name,
     return;
   }
   arguments->optimizer = optimizer_defaults(kind);
+  arguments->optimizer_given = name;
 }
 
 static error_t parse_model(int key, char *text, struct argp_state *state) {
@@ -95,11 +97,35 @@ int model_arguments_find(const struct model_arguments *arguments, const char *na
   return code < 0 ? code : model_options_check(options, err);
 }
 
-int model_arguments_refuse(const struct model_arguments *arguments, const char *run, struct error *err) {
-  return arguments->settings_count == 0
-             ? 0
-             : error_set(err, ERROR_USAGE, "%s is no model, and a run has no %s; `actscope models' lists the models",
-                         run, arguments->settings[0]);
+const char *model_arguments_file(const char *name) {
+  return strchr(name, '/') || ends_with(name, ".model") ? name : NULL;
+}
+
+/* A bare word that no file has for its name is a model's name mistyped, rather than a run that is missing. */
+static int check_name(const char *run, struct error *err) {
+  struct model_options options;
+  struct error why;
+  if (strpbrk(run, "/.") || access(run, F_OK) == 0) {
+    return 0;
+  }
+  int code = model_options_find(&options, run, &why);
+  return code < 0 ? error_set(err, code, "%.100s: no such file, and %.700s", run, why.message) : 0;
+}
+
+int model_arguments_refuse(const struct model_arguments *arguments, const struct training_arguments *training,
+                           const char *what, const char *run, struct error *err) {
+  const char *const given = arguments->optimizer_given ? "--optimizer"
+                            : training->steps_given    ? "--steps"
+                            : training->rate > 0       ? "--rate"
+                            : training->data           ? "--data"
+                            : training->data_file      ? "--data-file"
+                                                       : NULL;
+  int code = run ? check_name(run, err) : 0;
+  if (code == 0 && (arguments->settings_count || given)) {
+    code = error_set(err, ERROR_USAGE, "%s is no model, and %s has no %s; `actscope models' lists the models", what,
+                     run ? "a run" : "it", arguments->settings_count ? arguments->settings[0] : given);
+  }
+  return code;
 }
 
 void model_arguments_fini(struct model_arguments *arguments) {
@@ -141,6 +167,7 @@ static error_t parse_training(int key, char *text, struct argp_state *state) {
   switch (key) {
   case KEY_STEPS:
     arguments->steps = parse_count("steps", text, 1000000, state);
+    arguments->steps_given = true;
     return 0;
   case KEY_SEED:
     arguments->seed = parse_count("seed", text, INT64_MAX, state);

@@ -1,8 +1,11 @@
 /* Options of the output. */
 #include "cli/output.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { KEY_JSON = 0x200, KEY_COLOR };
 
@@ -57,6 +60,60 @@ int output_check(const char *path, const char *run, struct error *err) {
     return error_set(err, ERROR_USAGE, "%s is the run itself and would be lost; give another name with -o", path);
   }
   return 0;
+}
+
+static bool is_file_name(const char *path) {
+  return path && strcmp(path, "-") != 0;
+}
+
+/* The folder that the file is in, as the file system numbers it. */
+static bool folder_stat(const char *path, struct stat *status) {
+  const char *slash = strrchr(path, '/');
+  char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+  const bool found = folder && stat(folder, status) == 0;
+  free(folder);
+  return found;
+}
+
+/* Would both be written to one file, though it may not exist yet? */
+static bool same_target(const char *a, const char *b) {
+  const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
+  struct stat x, y;
+  return output_is_same(a, b) || (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) == 0 &&
+                                  folder_stat(a, &x) && folder_stat(b, &y) && x.st_dev == y.st_dev &&
+                                  x.st_ino == y.st_ino && (stat(a, &x) != 0 || S_ISREG(x.st_mode)));
+}
+
+/* What is no regular file is only looked at: to open a pipe and close it again would be seen at its other end. */
+static int try_to_write(const char *path, struct error *err) {
+  struct stat status;
+  struct sink sink;
+  if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+    errno = S_ISDIR(status.st_mode) ? EISDIR : 0;
+    return errno || access(path, W_OK) != 0 ? error_set(err, ERROR_IO, "cannot write %s: %s", path, strerror(errno))
+                                            : 0;
+  }
+  int code = sink_open(&sink, path, SINK_COLOR_NEVER, err);
+  if (code == 0) {
+    sink_discard(&sink);
+  }
+  return code;
+}
+
+int output_prepare(const struct output *output, const char *plot, const char *const *inputs, size_t inputs_count,
+                   struct error *err) {
+  const char *const outputs[] = {is_file_name(output->path) ? output->path : NULL, plot};
+  for (size_t i = 0; i < 2 * inputs_count; i++) {
+    const char *input = inputs[i / 2], *path = outputs[i % 2];
+    if (input && path && output_is_same(path, input)) {
+      return error_set(err, ERROR_USAGE, "%s is what is read, and would be lost; give another name", path);
+    }
+  }
+  if (outputs[0] && plot && same_target(outputs[0], plot)) {
+    return error_set(err, ERROR_USAGE, "-o and --plot name the same file");
+  }
+  int code = outputs[0] ? try_to_write(outputs[0], err) : 0;
+  return code == 0 && plot ? try_to_write(plot, err) : code;
 }
 
 int output_open(struct sink *sink, const struct output *output, const char *run, struct error *err) {

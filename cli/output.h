@@ -24,6 +24,11 @@ bool output_is_same(const char *output, const char *input);
 /* ERROR_USAGE if path is the run that is read: it would be lost. path may be NULL, and need not exist. */
 int output_check(const char *path, const char *run, struct error *err);
 
+/* Before long work: ERROR_USAGE if -o or `plot` (NULL: none) names one of the files that are read (NULL entries are
+ * skipped), or both name one; ERROR_IO if one cannot be written. */
+int output_prepare(const struct output *output, const char *plot, const char *const *inputs, size_t inputs_count,
+                   struct error *err);
+
 /* Opens the sink that the options ask for, after that check. */
 int output_open(struct sink *sink, const struct output *output, const char *run, struct error *err);
 

@@ -19,7 +19,7 @@ int table_file_parse(struct table_file *table, char *bytes, size_t size, size_t 
 void table_file_fini(struct table_file *table);
 
 /* A whole file of at most 64 MiB, or what a pipe has, into memory that the caller frees (after an error too), a zero
- * behind it. */
+ * behind it. ERROR_IO if it cannot be opened or read. */
 int table_file_bytes(char **bytes, size_t *size, const char *path, struct error *err);
 
 #endif

@@ -106,7 +106,7 @@ json_t *figures_model_json(const struct model_options *o) {
                {"key_heads", o->key_heads}, {"hidden", o->hidden},       {"vocabulary", o->vocabulary},
                {"sequence", o->sequence},   {"positions", o->positions}, {"image", o->image},
                {"channels", o->channels},   {"patch", o->patch},         {"classes", o->classes},
-               {"inputs", o->inputs},       {"batch", o->batch}};
+               {"types", o->types},         {"inputs", o->inputs},       {"batch", o->batch}};
   json_t *object = json_object(), *blocks = json_array();
   json_put_text(object, "family", o->family);
   json_put_text(object, "name", o->name);

@@ -11,15 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static const char *terminal_of(const char *path) {
   const char *dot = strrchr(path, '.');
-  if (dot && strcmp(dot, ".svg") == 0) {
+  if (dot && strcasecmp(dot, ".svg") == 0) {
     return "set terminal svg size 900,700 enhanced background '#ffffff' font 'sans,14'\n";
   }
-  return dot && strcmp(dot, ".png") == 0 ? "set terminal pngcairo size 900,700 enhanced font 'sans,12'\n" : NULL;
+  return dot && strcasecmp(dot, ".png") == 0 ? "set terminal pngcairo size 900,700 enhanced font 'sans,12'\n" : NULL;
 }
 
 /* Within gnuplot's single quotes each of its own is doubled. */
@@ -92,7 +93,7 @@ static int wait_for(pid_t pid) {
 /* gnuplot does not tell of a full disk: whether the file ends as one of its kind does. */
 static bool is_whole(const char *file, const char *path) {
   static const char svg[] = "</svg>", png[] = "IEND\xae\x42\x60\x82";
-  const char *dot = strrchr(path, '.'), *end = dot && strcmp(dot, ".png") == 0 ? png : svg;
+  const char *dot = strrchr(path, '.'), *end = dot && strcasecmp(dot, ".png") == 0 ? png : svg;
   char tail[32] = {0};
   FILE *in = fopen(file, "re");
   size_t size = 0;

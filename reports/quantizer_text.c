@@ -54,7 +54,8 @@ static void print_other_params(struct sink *sink, const struct quantizer *quanti
   const struct function_traits *traits = function_traits(quantizer->function);
   sink_print(sink, "\nThe other table is for other parameters: ");
   for (unsigned i = 0; i < traits->params; i++) {
-    sink_print(sink, "%s%s %g, here %g", i ? "; " : "", traits->param_names[i], rival->params[i], quantizer->params[i]);
+    sink_print(sink, "%s%s %.15g, here %.15g", i ? "; " : "", traits->param_names[i], rival->params[i],
+               quantizer->params[i]);
   }
   sink_print(sink, ".\nBoth errors are for the parameters here.\n");
 }

@@ -195,6 +195,14 @@ static void print_verdict(struct sink *sink, const struct verify_view *view, con
   paragraph_print(sink, result->passed ? STYLE_GOOD : STYLE_WARN, 0, "", line);
 }
 
+static bool start_fell_short(const struct verify_view *view, const struct verify_result *result) {
+  bool passed = true;
+  for (size_t i = 0; i < result->widths_count; i++) {
+    passed = passed && verify_rows_pass(&result->widths[i].start, &view->limits);
+  }
+  return !passed;
+}
+
 static void print_notes(struct sink *sink, const struct verify_view *view, const struct verify_result *result) {
   char line[320];
   if (view->subject == VERIFY_RUN) {
@@ -202,6 +210,17 @@ static void print_notes(struct sink *sink, const struct verify_view *view, const
              "The run holds no samples of its values: x and dy are drawn from N(0, 1), seed %llu, for each activation.",
              view->seed);
     paragraph_print(sink, STYLE_DIM, 0, "", line);
+  }
+  if (view->subject == VERIFY_MODEL) {
+    snprintf(line, sizeof line, "On batches of %s%s%s%s, seed %llu.", view->data, view->source ? " (" : " numbers",
+             view->source ? view->source : "", view->source ? ")" : "", view->seed);
+    paragraph_print(sink, STYLE_DIM, 0, "", line);
+  }
+  if (view->subject == VERIFY_MODEL && start_fell_short(view, result)) {
+    paragraph_print(sink, STYLE_DIM, 0, "",
+                    result->steps ? "Gradients of weights as drawn, untrained, are the hardest."
+                                  : "Gradients of weights as drawn, untrained, are the hardest; --steps N checks those "
+                                    "of trained weights, too.");
   }
   if (result->skipped) {
     snprintf(line, sizeof line,
@@ -213,6 +232,12 @@ static void print_notes(struct sink *sink, const struct verify_view *view, const
 }
 
 void verify_text_emit(struct sink *sink, const struct verify_view *view, const struct verify_result *result) {
+  if (view->subject == VERIFY_RUN && result->widths_count == 0) {
+    paragraph_print(sink, STYLE_WARN, 0, "",
+                    "Nothing to check: no saved activation of this run has a pointwise nonlinearity for its only "
+                    "holder. `actscope report' lists the reasons.");
+    return;
+  }
   print_title(sink, view, result);
   summary_table(sink, view, result);
   if (result->metered) {

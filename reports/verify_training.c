@@ -6,6 +6,11 @@
 #include <math.h>
 #include <stdio.h>
 
+/* Of a width whose runs did not all end finite. */
+static void loss_cell(struct table *table, const char *text, const struct verify_outcome *outcome) {
+  table_cell(table, isfinite(outcome->loss.mean) ? text : "-");
+}
+
 static void outcome_row(struct table *table, const struct verify_outcome *outcome, size_t seeds) {
   double sum = 0;
   for (size_t i = 0; i < seeds; i++) {
@@ -13,12 +18,14 @@ static void outcome_row(struct table *table, const struct verify_outcome *outcom
   }
   char text[FORMAT_SIZE];
   table_width_bits(table, outcome->bits);
-  table_fixed(table, 4, sum);
-  table_fixed(table, 4, outcome->loss.mean);
+  snprintf(text, sizeof text, "%.4f", sum);
+  table_cell(table, isfinite(sum) ? text : "diverged");
+  snprintf(text, sizeof text, "%.4f", outcome->loss.mean);
+  table_cell(table, isfinite(outcome->loss.mean) ? text : "diverged");
   snprintf(text, sizeof text, "%.4f", outcome->loss.deviation);
-  table_cell(table, seeds > 1 ? text : "-");
+  loss_cell(table, seeds > 1 ? text : "-", outcome);
   snprintf(text, sizeof text, "%.4f..%.4f", outcome->loss.low, outcome->loss.high);
-  table_cell(table, text);
+  loss_cell(table, text, outcome);
   snprintf(text, sizeof text, "%.2f%%", 100 * outcome->accuracy.mean);
   table_cell(table, text);
   snprintf(text, sizeof text, "%.2f..%.2f", 100 * outcome->accuracy.low, 100 * outcome->accuracy.high);

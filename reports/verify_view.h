@@ -11,8 +11,9 @@ enum verify_subject { VERIFY_ARRAYS, VERIFY_RUN, VERIFY_MODEL };
 /* What was checked. */
 struct verify_view {
   enum verify_subject subject;
-  const char *name; /* of the model, the run, or the function of the arrays */
-  const char *data; /* "random", "text", "digits"; arrays: the file of X */
+  const char *name;   /* of the model, the run, or the function of the arrays */
+  const char *data;   /* "random", "text", "digits"; arrays: the file of X */
+  const char *source; /* the file of a model's data; NULL: none */
   enum quantizer_method method;
   unsigned long long seed;
   size_t rows_max; /* of a table, those with the least cosine; 0: all of them, in their order */

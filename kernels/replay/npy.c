@@ -3,6 +3,7 @@
 #include "kernels/replay/npy.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,46 @@ static void round_doubles(unsigned char *bytes, size_t count) {
   }
 }
 
+static double half_value(uint16_t half) {
+  const bool special = (half & 0x7c00) == 0x7c00;
+  return !special ? 0 : half & 0x3ff ? (double)NAN : half & 0x8000 ? -HUGE_VAL : HUGE_VAL;
+}
+
+/* The element, before doubles are rounded; of a float16 only whether it is finite is told. */
+static double element_at(const struct npy *npy, unsigned width, size_t i) {
+  const unsigned char *at = (const unsigned char *)npy->data + i * width;
+  uint16_t half;
+  float single;
+  double wide;
+  switch (width) {
+  case sizeof half:
+    memcpy(&half, at, sizeof half);
+    return half_value(half);
+  case sizeof single:
+    memcpy(&single, at, sizeof single);
+    return (double)single;
+  default:
+    memcpy(&wide, at, sizeof wide);
+    return wide;
+  }
+}
+
+static int check_elements(const struct npy *npy, unsigned width, const char *path, struct error *err) {
+  for (size_t i = 0; i < npy->count; i++) {
+    const double value = element_at(npy, width, i);
+    if (isnan(value)) {
+      return error_set(err, ERROR_INPUT, "%s: element %zu is NaN", path, i);
+    }
+    if (isinf(value)) {
+      return error_set(err, ERROR_INPUT, "%s: element %zu is infinite", path, i);
+    }
+    if (isinf((float)value)) {
+      return error_set(err, ERROR_INPUT, "%s: element %zu, %g, is beyond float32's range", path, i, value);
+    }
+  }
+  return 0;
+}
+
 static int read_elements(struct npy *npy, const struct header *header, FILE *file, const char *path,
                          struct error *err) {
   size_t bytes;
@@ -121,6 +162,10 @@ static int read_elements(struct npy *npy, const struct header *header, FILE *fil
   }
   if (header->big_endian) {
     swap_bytes(npy->data, npy->count, header->width);
+  }
+  int code = check_elements(npy, header->width, path, err);
+  if (code < 0) {
+    return code;
   }
   npy->type = header->width == 2 ? RUN_FLOAT16 : RUN_FLOAT32;
   npy->rounded = header->width == 8;

@@ -103,6 +103,20 @@ static int run_width(struct verify_training *training, const struct verify_train
   return code;
 }
 
+static int check_exact(const struct verify_training *training, const struct verify_train_options *options,
+                       struct error *err) {
+  const struct verify_outcome *exact = training->outcomes;
+  for (size_t i = 0; i < training->seeds; i++) {
+    if (!isfinite(exact->runs[i].loss) || !isfinite(exact->training_loss[i])) {
+      return error_set(err, ERROR_INPUT,
+                       "the exact run of seed %llu diverged: its loss is no finite number, so there is nothing to "
+                       "compare with; give a smaller --rate",
+                       (unsigned long long)(options->run.seed + i));
+    }
+  }
+  return 0;
+}
+
 int verify_train(struct verify_training *training, const struct verify_train_options *options, struct error *err) {
   *training = (struct verify_training){.seeds = options->seeds, .passed = true};
   if (options->seeds < 1 || options->seeds > VERIFY_SEEDS_MAX || options->run.steps < 1 || !options->run.data ||
@@ -112,6 +126,9 @@ int verify_train(struct verify_training *training, const struct verify_train_opt
   int code = model_run_check(&options->run, 0, err);
   if (code == 0) {
     code = run_width(training, options, 0, err);
+  }
+  if (code == 0) {
+    code = check_exact(training, options, err);
   }
   for (size_t i = 0; code == 0 && i < options->bits_count; i++) {
     code = run_width(training, options, options->bits[i], err);

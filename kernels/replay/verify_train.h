@@ -36,7 +36,7 @@ struct verify_training {
 };
 
 /* A width is within the spread if the mean of its losses is not above the highest of the exact ones, and that of its
- * accuracies not below the lowest. */
+ * accuracies not below the lowest. ERROR_INPUT if an exact run diverged: there is nothing to compare with then. */
 int verify_train(struct verify_training *training, const struct verify_train_options *options, struct error *err);
 
 #endif

@@ -1,5 +1,5 @@
-"""The Python half of `actscope apply`: puts few-bit gradients into the program when it has imported torch, and tells what
-was replaced when the process ends.
+"""The Python half of `actscope apply`: puts few-bit gradients into the program when it has imported torch, and tells
+what was replaced when the process ends.
 
 Each process leaves one JSON file, PID.json, in the folder that ACTSCOPE_APPLY_REPORT names; `actscope apply` adds them
 up:
@@ -8,8 +8,8 @@ up:
      "report": {"replaced": {"gelu": 40}, "bytes_exact": 0, "bytes_codes": 0, "fallbacks": {}}}
 
 state: applied; failed, with "error"; no_import, where the program has not imported torch; no_torch, where there is
-none. A process that a signal kills cannot tell at its end; so the file is written at its beginning, too, and, at most once
-a second, when a backward pass begins.
+none. A process that a signal kills cannot tell at its end; so the file is written at its beginning, too, and, at most
+once a second, when a backward pass begins.
 """
 import atexit
 import functools

@@ -1,13 +1,13 @@
 """Names of layers for `record --layers`: tells the preload library which layer's forward pass a thread is in.
 
 A layer is called what torch.nn.Module.named_modules calls it, seen from the root: the module that the program itself
-calls (`blocks.3.mlp.act`). The root's own name is that of its class, and a module that its root does not know (kept in a
-plain list, made on the spot) is called after its class, behind the layer that calls it.
+calls (`blocks.3.mlp.act`). The root's own name is that of its class, and a module that its root does not know (kept
+in a plain list, made on the spot) is called after its class, behind the layer that calls it.
 
 torch has global hooks for this, register_module_forward_pre_hook and register_module_forward_hook. They are not used:
-the second is not called when forward raises (in PyTorch 1.13 there is no way to ask for it), so that what is saved after
-an exception that the program catches would carry the name of a layer long left; and they make torch.compile warn. Instead
-Module.__call__ is wrapped, whose `finally` comes always.
+the second is not called when forward raises (in PyTorch 1.13 there is no way to ask for it), so that what is saved
+after an exception that the program catches would carry the name of a layer long left; and they make torch.compile
+warn. Instead Module.__call__ is wrapped, whose `finally` comes always.
 """
 import ctypes
 import functools

@@ -150,7 +150,7 @@ Test(quantize, tiny_breakpoints) {
   cr_assert_eq(quantize("gelu --weight normal:0:1e-10"), 0);
   cr_expect(holds("out", "e-10"));
   cr_assert_eq(quantize("gelu --method interval -b 1"), 0);
-  cr_expect_not(holds("out", "e-"), "noise");
+  cr_expect(holds("out", "-inf  0.000000")); /* not the noise of computing it */
 }
 
 /* The number of a member of "compared" in "out". */

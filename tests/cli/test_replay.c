@@ -138,8 +138,10 @@ Test(replay, of_a_run_with_nothing_eligible) {
   cr_expect(holds("out", "Nothing to replay"));
   cr_assert_eq(actscope("replay run.act --json"), 0);
   cr_expect(figure("eligible", 0) == 0);
-  cr_expect_eq(actscope("verify run.act"), 3);
-  cr_expect(holds("err", "nothing to check"));
+  cr_expect_eq(actscope("verify run.act"), 0);
+  cr_expect(holds("out", "Nothing to check"));
+  cr_expect_eq(actscope("verify run.act --plot p.svg --json"), 0);
+  cr_expect(holds("out", "\"bits\": []") && holds("out", "\"passed\": true") && holds("err", "nothing to draw"));
 }
 
 Test(replay, of_a_model) {
@@ -174,6 +176,9 @@ Test(replay, verify_a_run) {
 Test(replay, verify_a_model) {
   cr_expect_eq(actscope("verify " TINY_GPT " --data random --bits 4 --min-cosine 0.5"), 0);
   cr_expect(holds("out", "blocks.0.mlp.fc1.weight") && holds("out", "Memory"));
+  cr_expect(holds("out", "On batches of random numbers, seed 1") && !holds("out", "are the hardest"));
+  cr_expect_eq(actscope("verify " TINY_GPT " --data random --bits 1 --min-cosine 0.9999"), 1);
+  cr_expect(holds("out", "are the hardest") && holds("out", "--steps N"));
   cr_expect_eq(actscope("verify " TINY_MLP " --data random --set activation=relu --bits 1 --min-cosine 1 "
                         "--max-relative-error 0"),
                0);
@@ -218,6 +223,31 @@ Test(replay, verify_arrays) {
   cr_expect_eq(actscope("verify --tensors x.npy,dy.npy --function gelo"), 2);
 }
 
+Test(replay, verify_arrays_that_are_not_finite) {
+  float x[10] = {0}, dy[10] = {0};
+  write_npy("dy.npy", dy, 10);
+  x[7] = NAN;
+  write_npy("x.npy", x, 10);
+  cr_expect_eq(actscope("verify --tensors x.npy,dy.npy --function gelu"), 3);
+  cr_expect(holds("err", "x.npy: element 7 is NaN"));
+  x[7] = -INFINITY;
+  write_npy("x.npy", x, 10);
+  cr_expect_eq(actscope("verify --tensors dy.npy,x.npy --function gelu"), 3);
+  cr_expect(holds("err", "x.npy: element 7 is infinite"));
+}
+
+Test(replay, verify_training_that_diverges) {
+  char text[4000];
+  for (size_t i = 0; i < sizeof text; i++) {
+    text[i] = "abcdefg "[i * i % 8];
+  }
+  file_write("words", text, sizeof text);
+  cr_expect_eq(actscope("verify " TINY_GPT " --train --data-file words --optimizer sgd --rate 100000 --steps 30 "
+                        "--seeds 1 --bits 4"),
+               3);
+  cr_expect(holds("err", "diverged") && !holds("out", "nan"));
+}
+
 Test(replay, verify_training) {
   char text[4000];
   for (size_t i = 0; i < sizeof text; i++) {
@@ -248,6 +278,8 @@ Test(replay, plan) {
   cr_expect(holds("out", "\"schema\": \"actscope.plan/1\""));
   cr_expect(figure("parameters", 0) == 1557611200, "%.0f", figure("parameters", 0)); /* as GPT-2's paper counts */
   cr_expect_lt(figure("peak_bytes", 1), figure("peak_bytes", 0));
+  cr_assert_eq(actscope("plan bert-base --set types=3 --bits 3 --json"), 0);
+  cr_expect_eq(figure("types", 0), 3);
   file_write("own.model", "base = gpt\nlayers = 3\nwidth = 24\nheads = 2\n", 43);
   cr_assert_eq(actscope("plan own.model --set activation=silu"), 0);
   cr_expect(holds("out", "3 layers, width 24") && holds("out", "silu"));
@@ -286,6 +318,18 @@ Test(replay, wrong_usage) {
                 {"replay run.act --batch 3", "a run has no batch=3", 2},
                 {"verify run.act --set width=3", "a run has no width=3", 2},
                 {"replay none.act", "none.act", 3},
+                {"replay gtp", "gtp", 2},
+                {"verify nosuch", "nosuch", 2},
+                {"replay run.act --steps 3", "a run has no --steps", 2},
+                {"replay run.act --data text", "a run has no --data", 2},
+                {"replay run.act --rate 0.1", "a run has no --rate", 2},
+                {"replay run.act --optimizer sgd", "a run has no --optimizer", 2},
+                {"verify run.act --data-file run.act", "a run has no --data-file", 2},
+                {"verify --tensors x.npy,dy.npy --function gelu --steps 3", "--tensors is no model", 2},
+                {"verify --tensors x.npy,dy.npy --function gelu --batch 3", "batch=3", 2},
+                {"verify gpt --seeds 2", "--seeds goes with --train", 2},
+                {"verify gpt2-xl -o /nonexistent/x", "/nonexistent", 3},
+                {"verify gpt2-xl --plot /nonexistent/x.svg", "/nonexistent", 3},
                 {"replay gpt -o /nonexistent/x --steps 1 --batch 1 --bits 0", "/nonexistent", 3},
                 {"verify", "no RUN, MODEL or --tensors", 2},
                 {"verify gpt --bits 0", "--bits: '0'", 2},
@@ -315,4 +359,35 @@ Test(replay, output_over_the_run) {
   make_store();
   cr_expect_eq(actscope("replay run.sqlite -o run.sqlite"), 2);
   cr_expect_eq(actscope("verify run.sqlite -o ./run.sqlite"), 2);
+}
+
+/* Nor is anything else that is read. */
+Test(replay, output_over_what_is_read) {
+  static const char *const lines[] = {
+      "verify --tensors x.npy,dy.npy --function gelu -o x.npy",
+      "verify --tensors x.npy,dy.npy --function gelu -o ./dy.npy",
+      "verify --tensors x.svg,dy.npy --function gelu --plot x.svg",
+      "verify --tensors x.npy,dy.npy --function gelu -o p.svg --plot ./p.svg",
+      "verify " TINY_GPT " --data-file words -o words",
+      "replay " TINY_GPT " --data-file words -o ./words --steps 1",
+      "replay own.model -o own.model --steps 1",
+      "verify own.model -o own.model",
+      "plan own.model -o own.model",
+  };
+  const float values[] = {1, 2, 3, 4};
+  char text[4000];
+  memset(text, 'a', sizeof text);
+  text[9] = 'b';
+  file_write("words", text, sizeof text);
+  file_write("own.model", "base = mlp\nwidth = 8\n", 21);
+  write_npy("x.npy", values, 4);
+  write_npy("x.svg", values, 4);
+  write_npy("dy.npy", values, 4);
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    const int status = actscope("%s", lines[i]);
+    cr_expect_eq(status, 2, "%s: %d", lines[i], status);
+    cr_expect(holds("err", "would be lost") || holds("err", "name the same file"), "%s", lines[i]);
+  }
+  cr_expect(holds("own.model", "base = mlp") && holds("words", "aab"));
+  cr_expect_neq(access("p.svg", F_OK), 0);
 }

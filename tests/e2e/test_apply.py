@@ -1,6 +1,6 @@
-"""`actscope apply`: a program without a word of actscope gets what actscope.torch.patch() gives, and what was replaced is
-told; it works with record, modules, virtual environments, children and start-up files of the program's own; what it
-cannot serve is refused or said."""
+"""`actscope apply`: a program without a word of actscope gets what actscope.torch.patch() gives, and what was
+replaced is told; it works with record, modules, virtual environments, children and start-up files of the program's
+own; what it cannot serve is refused or said."""
 import os
 import shutil
 import signal

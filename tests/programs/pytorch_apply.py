@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A program to be run under `actscope apply`; it knows nothing of actscope. Modes, in the order given:
 
-    train [N]     N steps (4) of a network with a GELU of 128 x 256 elements and a SiLU of 128 x 64; prints the loss and a
-                  sum of the gradients, as exact as floats go
+    train [N]     N steps (4) of a network with a GELU of 128 x 256 elements and a SiLU of 128 x 64; prints the loss and
+                  a sum of the gradients, as exact as floats go
     patched B ... the same within actscope.torch.patch(bits=B): what apply is to give (not under apply)
     double        one step in float64, which few-bit kernels do not serve
     relu          one step of a network whose only activation is ReLU

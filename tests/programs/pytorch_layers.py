@@ -5,7 +5,8 @@
     pytorch_layers.py nested shared ... --truth FILE    the same, and writes what each one's last step kept, by layer
 
 The truth comes from a plain run: the forward of every module, by the name that named_modules gives it, is wrapped in
-one that notes it, and saved_tensors_hooks tell what is saved meanwhile. What is saved outside of all is saved in layer "".
+one that notes it, and saved_tensors_hooks tell what is saved meanwhile. What is saved outside of all is saved in
+layer "".
 """
 import argparse
 import copy

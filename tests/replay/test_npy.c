@@ -3,6 +3,7 @@
 #include "tests/support/files.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,7 @@ Test(npy, float32) {
 }
 
 Test(npy, other_types) {
-  const double wide[] = {1.5, -0.1, 1e300};
+  const double wide[] = {1.5, -0.1, 1e38};
   const uint16_t half[] = {0x3c00, 0xc000};
   const unsigned char big[] = {0x3f, 0x80, 0, 0, 0xc0, 0x40, 0, 0};
   struct npy npy;
@@ -70,7 +71,7 @@ Test(npy, other_types) {
   cr_assert_eq(read_file(&npy, &file, file.size, NULL), 0);
   const float *floats = npy.data;
   cr_expect(npy.rounded && npy.fortran && npy.type == RUN_FLOAT32 && npy.dims == 1 && npy.count == 3);
-  cr_expect(floats[0] == 1.5F && floats[1] == (float)-0.1 && floats[2] > 3e38F);
+  cr_expect(floats[0] == 1.5F && floats[1] == (float)-0.1 && floats[2] == 1e38F);
   npy_fini(&npy);
   file = make(1, "{'descr': '<f2', 'fortran_order': False, 'shape': (2, 1), }", half, sizeof half);
   cr_assert_eq(read_file(&npy, &file, file.size, NULL), 0);
@@ -81,6 +82,29 @@ Test(npy, other_types) {
   floats = npy.data;
   cr_expect(floats[0] == 1 && floats[1] == -3);
   npy_fini(&npy);
+}
+
+static void expect_refused(const char *dictionary, const void *elements, size_t bytes, const char *says) {
+  const struct file file = make(1, dictionary, elements, bytes);
+  struct npy npy;
+  struct error err = {""};
+  cr_expect_eq(read_file(&npy, &file, file.size, &err), ERROR_INPUT, "%s", says);
+  cr_expect(strstr(err.message, says), "%s: %s", says, err.message);
+  npy_fini(&npy);
+}
+
+Test(npy, not_finite) {
+  const char *const doubles = "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }";
+  const char *const halves = "{'descr': '<f2', 'fortran_order': False, 'shape': (2,), }";
+  const double wide[] = {1.5, 1e300}, infinite[] = {1, -HUGE_VAL}, nan[] = {1, (double)NAN};
+  const uint16_t half_nan[] = {0x7bff, 0x7e00}, half_infinite[] = {0xfbff, 0xfc00};
+  const unsigned char big[] = {0x3f, 0x80, 0, 0, 0x7f, 0x80, 0, 1};
+  expect_refused(doubles, wide, sizeof wide, "x.npy: element 1, 1e+300, is beyond float32's range");
+  expect_refused(doubles, infinite, sizeof infinite, "element 1 is infinite");
+  expect_refused(doubles, nan, sizeof nan, "element 1 is NaN");
+  expect_refused(halves, half_nan, sizeof half_nan, "element 1 is NaN");
+  expect_refused(halves, half_infinite, sizeof half_infinite, "element 1 is infinite");
+  expect_refused("{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", big, sizeof big, "element 1 is NaN");
 }
 
 Test(npy, shapes) {
