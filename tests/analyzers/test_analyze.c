@@ -413,7 +413,7 @@ static const char *reason_after(void (*finish)(struct sharing *, uint64_t tensor
   sharing_init(&s);
   run_alloc(&s.run, AT(1), 8 * KIB, s.outside);
   run_alloc(&s.run, AT(2), 5 * KIB, s.outside);
-  struct trace_save save = {0x777, AT(1), 8 * KIB, 2 * KIB, dtype, TRACE_SOURCE_HOOKS, s.gelu_save};
+  struct trace_save save = {0x777, AT(1), 8 * KIB, 2 * KIB, dtype, TRACE_SOURCE_HOOKS, s.gelu_save, 0, 0};
   run_save_dtype(&s.run, &save);
   run_save_tensor(&s.run, 0, AT(2), 5 * KIB, s.mul_save); /* keeps the step alive */
   finish(&s, 0x777);

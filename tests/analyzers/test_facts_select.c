@@ -35,7 +35,8 @@ static void add_step(unsigned step, uint32_t layers[]) {
                               6,
                               TRACE_SOURCE_PROBE,
                               run_stack_in_op(&run, ops[n - 1], 2, false),
-                              layers[n - 1]};
+                              layers[n - 1],
+                              0};
     run_save_dtype(&run, &save);
   }
   run_backward(&run, true);

@@ -61,7 +61,7 @@ Test(trace_writer, writes_each_free_and_map) {
 
 Test(trace_writer, writes_long_records_with_their_length) {
   trace_write_thread(&writer, 1002, 200);
-  trace_write_save(&writer, 1002, &(struct trace_save){1, 2, 3, 4, 5, 1, 6});
+  trace_write_save(&writer, 1002, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 0, 0});
   trace_write_release(&writer, 1002, 7, 8, 2, 9);
   trace_write_resident(&writer, 1002, 10, 11, 2, 12);
   trace_write_phase(&writer, 1002, 2, true);
@@ -72,8 +72,8 @@ Test(trace_writer, writes_long_records_with_their_length) {
 
 /* Without a layer and an op a save is what it was in version 1.0. */
 Test(trace_writer, writes_the_layer_and_the_op_of_a_save_if_it_has_them) {
-  trace_write_save(&writer, 1000, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 0});
-  trace_write_save(&writer, 1000, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 300});
+  trace_write_save(&writer, 1000, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 0, 0});
+  trace_write_save(&writer, 1000, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 300, 0});
   trace_write_save(&writer, 1000, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 0, 7});
   EXPECT("saves", 0x81, 8, 0, 1, 2, 3, 4, 5, 1, 6, 0x81, 10, 0, 1, 2, 3, 4, 5, 1, 6, 0xac, 0x02, 0x81, 10, 0, 1, 2, 3,
          4, 5, 1, 6, 0, 7);
