@@ -276,7 +276,9 @@ static int compare(const struct arguments *arguments, const struct quantizer *qu
   }
   code = quantizer_load(other, function, quantizer->bits, arguments->compare, err);
   if (code == 0) {
-    rival->other_params = memcmp(other->params, function->params, sizeof other->params) != 0;
+    for (size_t i = 0; i < FUNCTION_PARAMS; i++) {
+      rival->other_params |= other->params[i] != function->params[i];
+    }
     memcpy(rival->params, other->params, sizeof rival->params);
     code = quantizer_measure(other, function, weight, &rival->error, &rival->cosine, err);
   }

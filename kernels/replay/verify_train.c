@@ -111,7 +111,7 @@ static int check_exact(const struct verify_training *training, const struct veri
       return error_set(err, ERROR_INPUT,
                        "the exact run of seed %llu diverged: its loss is no finite number, so there is nothing to "
                        "compare with; give a smaller --rate",
-                       (unsigned long long)(options->run.seed + i));
+                       (unsigned long long)options->run.seed + i);
     }
   }
   return 0;
