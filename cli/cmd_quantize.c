@@ -276,6 +276,7 @@ static int compare(const struct arguments *arguments, const struct quantizer *qu
   }
   code = quantizer_load(other, function, quantizer->bits, arguments->compare, err);
   if (code == 0) {
+    rival->other_params = false;
     for (size_t i = 0; i < FUNCTION_PARAMS; i++) {
       rival->other_params |= other->params[i] != function->params[i];
     }
