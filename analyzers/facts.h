@@ -117,6 +117,7 @@ struct facts_module { /* an ELF file that frames name */
 
 struct facts_sample { /* the timeline for plots: the highest live bytes within an interval */
   uint64_t time_ns, live_bytes, saved_bytes;
+  uint64_t categories[CATEGORY_COUNT]; /* they sum to live_bytes */
 };
 
 /* The two halves of a projection: the run's live bytes cut into segments, within which nothing that few-bit codes

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #define STORE_APPLICATION_ID 0x41435453 /* "ACTS", SQLite's application_id */
-#define STORE_SCHEMA_VERSION 1          /* SQLite's user_version; a reader refuses any other */
+#define STORE_SCHEMA_VERSION 2          /* SQLite's user_version; a reader refuses any other */
 
 /* Is it a regular file that begins as SQLite's do? False if it is missing or cannot be read. */
 bool store_is_database(const char *path);

@@ -41,7 +41,7 @@ void timeline_fini(struct timeline *timeline) {
 static struct facts_sample level_now(const struct timeline *timeline, uint64_t time_ns) {
   uint64_t live = timeline->live > 0 ? (uint64_t)timeline->live : 0;
   uint64_t saved = timeline->saved > 0 ? (uint64_t)timeline->saved : 0;
-  return (struct facts_sample){time_ns, live, saved};
+  return (struct facts_sample){.time_ns = time_ns, .live_bytes = live, .saved_bytes = saved};
 }
 
 /* A bucket begins at the level that the one before it ended with. */

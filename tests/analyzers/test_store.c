@@ -278,8 +278,8 @@ Test(store, foreign_files_are_refused) {
   refuse(other.text, "not a store"); /* SQLite takes an empty file for an empty database */
   change(other.text, "CREATE TABLE t (x)");
   refuse(other.text, "not a store");
-  change(stored.path.text, "PRAGMA user_version=2");
-  refuse(stored.path.text, "schema version 2");
+  change(stored.path.text, "PRAGMA user_version=3");
+  refuse(stored.path.text, "schema version 3");
   stored_fini(&stored);
 }
 

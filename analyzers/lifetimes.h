@@ -1,0 +1,29 @@
+/* Every block of a trace with the whole of its life, in a second reading: what can only be judged with hindsight
+ * (categories, inference) is decided from these. Memory grows with the blocks that are live at a time. */
+#ifndef ACTSCOPE_ANALYZERS_LIFETIMES_H
+#define ACTSCOPE_ANALYZERS_LIFETIMES_H
+
+#include "common/error.h"
+#include "trace/trace_reader.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LIFETIME_NEVER UINT64_MAX
+
+struct lifetime {
+  uint64_t address, bytes;          /* bytes asked for */
+  uint64_t alloc_event, free_event; /* ordinals, 1 the first event of the trace; NEVER: it lived to the end */
+  uint64_t alloc_ns, free_ns;
+  uint32_t alloc_stack, free_stack; /* 0: none */
+  uint32_t alloc_tid, free_tid;
+  bool freed_in_release; /* within SavedVariable::reset_data() */
+};
+
+/* Rewinds the reader and calls visit for every block when it ends, then for those that never do; `lifetime` is good for
+ * that call. Stops at what visit returns, unless it is 0. 0, or that, or ERROR_MEMORY. Damage ends the reading: what the
+ * first reading made of it has been said already. */
+int lifetimes_each(struct trace_reader *reader, int (*visit)(void *context, const struct lifetime *lifetime),
+                   void *context);
+
+#endif
