@@ -6,6 +6,7 @@
 #include "analyzers/facts.h"
 #include "analyzers/holders.h"
 #include "analyzers/op_name.h"
+#include "analyzers/regions.h"
 #include "analyzers/steps.h"
 #include "analyzers/symbols.h"
 #include "analyzers/threads.h"
@@ -20,6 +21,7 @@ struct analysis {
   struct symbols *symbols;
   struct op_names *names;
   struct blocks blocks;
+  struct regions regions;
   struct timeline timeline;
   struct threads threads;
   struct holders holders;

@@ -18,6 +18,10 @@ static int block_end(struct analysis *analysis, struct block *block, const struc
     rc = holders_block_end(&analysis->holders, block, event, thread);
     steps_released(&analysis->steps);
   }
+  if (rc == 0 && analysis->regions.by_address.count) {
+    rc = holders_arena_end(&analysis->holders, block, event);
+    steps_released(&analysis->steps);
+  }
   timeline_free(&analysis->timeline, block->stack, block->size);
   blocks_remove(&analysis->blocks, block);
   return rc;
@@ -40,6 +44,7 @@ static int on_alloc(struct analysis *analysis, const struct trace_event *event, 
   }
   block->event = analysis->events;
   block->time_ns = event->time_ns;
+  block->before = timeline_level_before(&analysis->timeline);
   block->stack = event->stack < analysis->timeline.stacks_limit ? event->stack : 0;
   timeline_alloc(&analysis->timeline, block->stack, block->size);
   return 0;
@@ -55,7 +60,8 @@ static int on_autograd(struct analysis *analysis, const struct trace_event *even
   switch (event->kind) {
   case TRACE_SAVE:
     rc = steps_save(&analysis->steps);
-    return rc == 0 ? holders_save(&analysis->holders, event, thread) : rc;
+    rc = rc == 0 ? holders_save(&analysis->holders, event, thread) : rc;
+    return rc == 0 ? steps_refilled(&analysis->steps, analysis->holders.refilled) : rc;
   case TRACE_RELEASE:
     rc = holders_release(&analysis->holders, event, thread);
     steps_released(&analysis->steps);
@@ -64,9 +70,18 @@ static int on_autograd(struct analysis *analysis, const struct trace_event *even
     rc = *event->resident.name ? 0 : steps_leaf(&analysis->steps);
     return rc == 0 ? holders_resident(&analysis->holders, event) : rc;
   case TRACE_PHASE:
-    return event->phase.phase == TRACE_PHASE_BACKWARD
+    rc = steps_phase(&analysis->steps, event->phase.phase, event->phase.begins);
+    return rc == 0 && event->phase.phase == TRACE_PHASE_BACKWARD
                ? steps_backward(&analysis->steps, event->phase.begins, event->time_ns, thread)
-               : 0;
+               : rc;
+  case TRACE_STEP:
+    return steps_marked(&analysis->steps);
+  case TRACE_REGION:
+    return holders_region(&analysis->holders, event);
+  case TRACE_REGION_END:
+    rc = holders_region_end(&analysis->holders, event);
+    steps_released(&analysis->steps);
+    return rc;
   default:
     return 0;
   }
@@ -133,7 +148,8 @@ static int analysis_init(struct analysis *analysis, const char *path, struct err
   analysis->holders = (struct holders){.reader = analysis->reader,
                                        .names = analysis->names,
                                        .timeline = &analysis->timeline,
-                                       .blocks = &analysis->blocks};
+                                       .blocks = &analysis->blocks,
+                                       .regions = &analysis->regions};
   if (holders_init(&analysis->holders) != 0) {
     return error_set(err, ERROR_MEMORY, "no memory to analyse %s; try a machine with more", path);
   }
@@ -146,6 +162,7 @@ static void analysis_fini(struct analysis *analysis) {
   holders_fini(&analysis->holders);
   threads_fini(&analysis->threads);
   timeline_fini(&analysis->timeline);
+  regions_fini(&analysis->regions);
   blocks_fini(&analysis->blocks);
   op_names_close(analysis->names);
   symbols_close(analysis->symbols);

@@ -14,8 +14,8 @@ struct analyze_options {
 };
 
 /* Reads a trace once, with memory that grows with live blocks and distinct stacks, not with events. On success the
- * caller ends *facts with facts_fini; on failure it is zeroed. options may be NULL. 0, or a negative code: ERROR_INPUT
- * for a file that is missing, foreign or damaged beyond use. */
+ * caller ends *facts with facts_fini; on failure it is zeroed. options may be NULL. 0, or a negative code: ERROR_IO for a
+ * file that is missing or cannot be read, ERROR_INPUT for one that is foreign or damaged beyond use. */
 int analyze_trace(const char *path, struct facts *facts, const struct analyze_options *options, struct error *err);
 
 /* The same for a trace or a store, told apart by their first bytes. */

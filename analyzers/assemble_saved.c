@@ -41,7 +41,7 @@ static void judge_rows(const struct analysis *analysis, struct peak_share *share
   struct saved_history *history = analysis->holders.history;
   for (uint32_t i = 0; i < history->rows.count; i++) {
     struct saved_row *row = saved_row_at(history, i);
-    share_peak(analysis, row, &shares[row->stack]);
+    share_peak(analysis, row, &shares[saved_row_heap_stack(row)]);
     if (row->first_holder != SAVED_NONE) {
       struct eligibility verdict = eligibility_of(history, row);
       row->eligible = verdict.eligible;

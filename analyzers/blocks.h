@@ -16,6 +16,7 @@ struct block {
   uint64_t time_ns; /* of its allocation */
   uint32_t stack;   /* of its allocation */
   uint32_t row;     /* saved row + 1, 0: not saved (see holders.h) */
+  int64_t before;   /* the timeline's level_before at its allocation: should it turn out to be an arena (regions.h) */
 };
 
 struct blocks { /* zeroed is an empty table */

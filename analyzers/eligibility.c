@@ -23,10 +23,13 @@ static const char *const reasons[REASONS] = {
 /* Did the block end because its holder let go? */
 static enum reason end_reason(const struct saved_row *row, const struct saved_holder *holder) {
   if (holder->released) {
-    return row->freed_with_release ? ELIGIBLE : KEPT;
+    return row->region || row->freed_with_release ? ELIGIBLE : KEPT; /* of an arena, others use the place */
   }
   if (holder->release_event == SAVED_NEVER) {
     return STILL_HELD;
+  }
+  if (row->dropped) {
+    return DROPPED;
   }
   if (holder->source == TRACE_SOURCE_MARK) {
     return UNMARKED;

@@ -37,6 +37,12 @@ static int activate(struct holders *holders, uint32_t row) {
   return 0;
 }
 
+/* What regions have taken out of a block. */
+static uint64_t covered_bytes(const struct holders *holders, const struct block *block) {
+  const struct arena *arena = holders->regions->live_count ? regions_arena(holders->regions, block) : NULL;
+  return arena ? arena->covered : 0;
+}
+
 /* A new row of the block, which becomes its current one. NULL: no memory. */
 static struct saved_row *row_new(struct holders *holders, struct block *block) {
   struct saved_history *history = holders->history;
@@ -48,7 +54,8 @@ static struct saved_row *row_new(struct holders *holders, struct block *block) {
     return NULL;
   }
   *row = (struct saved_row){
-      .bytes = block->size,
+      .bytes = block->size - covered_bytes(holders, block),
+      .name = "",
       .alloc_event = block->event,
       .alloc_ns = block->time_ns,
       .stack = block->stack,
@@ -72,11 +79,23 @@ static struct saved_row *row_new(struct holders *holders, struct block *block) {
 static struct saved_row *row_of(struct holders *holders, struct block *block) {
   if (block->row) {
     struct saved_row *row = saved_row_at(holders->history, block->row - 1);
-    if (row->resident || row->live_holders || row->window == holders->window) {
+    if (row->resident || row->live_holders || (row->window == holders->window && !row->dropped)) {
       return row;
     }
   }
   return row_new(holders, block);
+}
+
+/* The same for a region. */
+static struct saved_row *row_of_region(struct holders *holders, uint32_t index) {
+  struct region *region = region_at(holders->regions, index);
+  struct saved_row *row = row_of(holders, &region->block);
+  if (row) {
+    row->region = index + 1;
+    row->arena_stack = arena_at(holders->regions, region->arena)->stack;
+    row->name = region->name;
+  }
+  return row;
 }
 
 static int chain_tensor(struct holders *holders, struct saved_holder *holder, uint32_t index) {
@@ -128,13 +147,23 @@ static int watch_op(struct holders *holders, struct saved_holder *holder, uint32
   return 0;
 }
 
-/* As a mark named it, by its caller's frame, else by the stack. */
-static const char *raw_op_of(const struct holders *holders, const struct trace_event *event, size_t *frame) {
-  if (event->save.op && event->save.op[0]) {
+/* As a mark of the save or of its region named it, by its caller's frame, else by the stack. */
+static const char *raw_op_of(const struct holders *holders, const struct trace_event *event,
+                             const struct region *region, size_t *frame) {
+  const char *marked = *event->save.op ? event->save.op : region ? region->op : "";
+  if (*marked) {
     *frame = 0;
-    return event->save.op;
+    return marked;
   }
   return op_names_of_stack(holders->names, event->stack, frame);
+}
+
+/* The scope of the save, else that of its region's mark, else the region's own name. */
+static const char *layer_of(const struct trace_event *event, const struct region *region) {
+  if (*event->save.layer || !region) {
+    return event->save.layer;
+  }
+  return *region->layer ? region->layer : region->name;
 }
 
 static int holder_new(struct holders *holders, const struct trace_event *event, uint32_t row_index,
@@ -146,6 +175,8 @@ static int holder_new(struct holders *holders, const struct trace_event *event, 
   }
   uint32_t index = (uint32_t)(history->holders.count - 1);
   size_t frame = SIZE_MAX;
+  uint32_t region_number = saved_row_at(history, row_index)->region;
+  const struct region *region = region_number ? region_at(holders->regions, region_number - 1) : NULL;
   *holder = (struct saved_holder){
       .tensor = event->save.tensor,
       .save_event = holders->timeline->event,
@@ -158,9 +189,9 @@ static int holder_new(struct holders *holders, const struct trace_event *event, 
       .next = SAVED_NONE,
       .stack = event->stack,
       .dtype = event->save.dtype,
-      .layer = event->save.layer,
+      .layer = layer_of(event, region),
       .source = (uint8_t)event->save.source,
-      .raw_op = raw_op_of(holders, event, &frame),
+      .raw_op = raw_op_of(holders, event, region, &frame),
   };
   append_to_row(holders, saved_row_at(history, row_index), index);
   holders->window_live++;
@@ -168,21 +199,60 @@ static int holder_new(struct holders *holders, const struct trace_event *event, 
   return rc != 0 ? rc : watch_op(holders, holder, index, frame, thread);
 }
 
-int holders_save(struct holders *holders, const struct trace_event *event, struct thread_state *thread) {
-  struct block *block = blocks_containing(holders->blocks, event->save.data);
-  if (!block) {
-    return 0; /* in a small block, or not on the heap */
+/* Is this variable a live holder of the row already? Then the region was filled anew. */
+static const struct saved_holder *live_holder(const struct holders *holders, const struct saved_row *row,
+                                              uint64_t tensor) {
+  for (uint32_t at = row->first_holder; at != SAVED_NONE;) {
+    const struct saved_holder *holder = saved_holder_at(holders->history, at);
+    if (holder->tensor == tensor && holder->release_event == SAVED_NEVER) {
+      return holder;
+    }
+    at = holder->next;
   }
-  struct saved_row *row = row_of(holders, block);
+  return NULL;
+}
+
+/* What a region held is gone when it is saved again by the same op. */
+static int refill_region(struct holders *holders, const struct region *region, const struct trace_event *event) {
+  struct saved_row *row = region->block.row ? saved_row_at(holders->history, region->block.row - 1) : NULL;
+  const struct saved_holder *earlier = row && !row->resident ? live_holder(holders, row, event->save.tensor) : NULL;
+  if (!earlier) {
+    return 0;
+  }
+  row->dropped = row->window == holders->window;
+  holders->refilled = row->dropped ? earlier->save_event : 0;
+  return holders_end_all(holders, region->block.row - 1, event->time_ns);
+}
+
+static struct saved_row *row_of_save(struct holders *holders, const struct trace_event *event, uint32_t *index,
+                                     int *rc) {
+  uint32_t number = regions_find(holders->regions, event->save.data);
+  struct region *region = number == REGION_NONE ? NULL : region_at(holders->regions, number);
+  struct block *block = region ? &region->block : blocks_containing(holders->blocks, event->save.data);
+  holders->refilled = 0;
+  *rc = region ? refill_region(holders, region, event) : 0;
+  if (!block || *rc != 0) {
+    return NULL; /* in a small block, or not on the heap */
+  }
+  struct saved_row *row = region ? row_of_region(holders, number) : row_of(holders, block);
+  *rc = row ? 0 : ERROR_MEMORY;
+  *index = block->row - 1;
+  return row;
+}
+
+int holders_save(struct holders *holders, const struct trace_event *event, struct thread_state *thread) {
+  uint32_t index = SAVED_NONE;
+  int rc;
+  struct saved_row *row = row_of_save(holders, event, &index, &rc);
   if (!row) {
-    return ERROR_MEMORY;
+    return rc;
   }
   holders->sources[event->save.source & 3]++;
   if (row->resident) {
     return 0;
   }
   row->elements = event->save.elements > row->elements ? event->save.elements : row->elements;
-  return holder_new(holders, event, block->row - 1, thread);
+  return holder_new(holders, event, index, thread);
 }
 
 static void unchain_tensor(struct holders *holders, const struct saved_holder *holder, uint32_t index) {
@@ -296,15 +366,19 @@ int holders_block_end(struct holders *holders, const struct block *block, const 
   row->free_ns = event->time_ns;
   row->freed_in_backward = holders->in_backward;
   row->freed_with_release = freed_with_release(holders, row, event, thread);
+  return holders_end_all(holders, block->row - 1, event->time_ns);
+}
+
+int holders_end_all(struct holders *holders, uint32_t index, uint64_t time_ns) {
   int rc = 0;
-  for (uint32_t at = row->first_holder; at != SAVED_NONE && rc == 0;) {
+  for (uint32_t at = saved_row_at(holders->history, index)->first_holder; at != SAVED_NONE && rc == 0;) {
     const struct saved_holder *holder = saved_holder_at(holders->history, at);
     uint32_t next = holder->next;
     if (holder->watched) {
       rc = timeline_cut(holders->timeline);
     }
     if (rc == 0 && holder->release_event == SAVED_NEVER) {
-      rc = holder_end(holders, at, event->time_ns);
+      rc = holder_end(holders, at, time_ns);
     }
     at = next;
   }
@@ -337,11 +411,12 @@ void holders_make_resident(struct holders *holders, struct saved_row *row) {
 }
 
 int holders_resident(struct holders *holders, const struct trace_event *event) {
-  struct block *block = blocks_containing(holders->blocks, event->resident.data);
-  if (!block) {
+  uint32_t region = regions_find(holders->regions, event->resident.data);
+  struct block *block = region == REGION_NONE ? blocks_containing(holders->blocks, event->resident.data) : NULL;
+  if (!block && region == REGION_NONE) {
     return 0;
   }
-  struct saved_row *row = row_of(holders, block);
+  struct saved_row *row = block ? row_of(holders, block) : row_of_region(holders, region);
   if (!row) {
     return ERROR_MEMORY;
   }

@@ -6,6 +6,7 @@
 #include "analyzers/blocks.h"
 #include "analyzers/map64.h"
 #include "analyzers/op_name.h"
+#include "analyzers/regions.h"
 #include "analyzers/saved_history.h"
 #include "analyzers/threads.h"
 #include "analyzers/timeline.h"
@@ -15,10 +16,11 @@
 #include <stdint.h>
 
 struct holders {
-  const struct trace_reader *reader; /* these four are borrowed */
+  const struct trace_reader *reader; /* these five are borrowed */
   struct op_names *names;
   struct timeline *timeline;
   struct blocks *blocks;
+  struct regions *regions;
   struct saved_history *history;
   struct map64 tensors;      /* tensor handle -> its youngest live holder + 1 */
   struct map64 node_classes; /* innermost return address of a save -> class of the node, learned from releases */
@@ -29,6 +31,8 @@ struct holders {
   bool in_backward;      /* kept by steps.c, like window */
   bool parameters_named; /* modules tell which tensors are parameters */
   uint64_t sources[4];   /* saves by enum trace_source */
+  uint64_t refilled;     /* the last save filled a region anew that this event's save had filled before, in the same window;
+                            0: it did not */
 };
 
 int holders_init(struct holders *holders); /* the borrowed fields are set, the rest zero; 0, or ERROR_MEMORY */
@@ -44,6 +48,12 @@ int holders_resident(struct holders *holders, const struct trace_event *event);
 int holders_block_end(struct holders *holders, const struct block *block, const struct trace_event *event,
                       const struct thread_state *thread);
 
+/* A region is marked, or marked as ended. Each: 0, or ERROR_MEMORY. */
+int holders_region(struct holders *holders, const struct trace_event *event);
+int holders_region_end(struct holders *holders, const struct trace_event *event);
+/* The block ends, and with it the regions that it has. */
+int holders_arena_end(struct holders *holders, const struct block *block, const struct trace_event *event);
+
 /* An event of a thread that has watches: finds the forward ops that have returned by now. */
 int holders_watch(struct holders *holders, const struct trace_event *event, struct thread_state *thread);
 
@@ -52,6 +62,9 @@ int holders_watch_all_returned(struct holders *holders, struct thread_state *thr
 
 /* The class of node that this holder was saved by, from its release or from another save at the same place; or "". */
 const char *holders_node_class(const struct holders *holders, const struct saved_holder *holder);
+
+/* Private to holders*.c: the row's holders end with nothing released; 0, or ERROR_MEMORY. */
+int holders_end_all(struct holders *holders, uint32_t row, uint64_t time_ns);
 
 /* Takes a block that turned out to be a parameter out of what counts as saved. */
 void holders_make_resident(struct holders *holders, struct saved_row *row);

@@ -23,6 +23,10 @@ static void watch_next(const struct holders *holders, struct op_watch *watch, ui
   watch->address = frame < count ? frames[frame] : 0;
 }
 
+static bool is_marked(const struct holders *holders, const struct op_watch *watch) {
+  return saved_holder_at(holders->history, watch->holder)->source == TRACE_SOURCE_MARK;
+}
+
 /* Has the last op that the watch waits for returned by this event? */
 static bool advance(const struct holders *holders, const struct trace_event *event, struct op_watch *watch) {
   if (!watch->depth) {
@@ -31,8 +35,9 @@ static bool advance(const struct holders *holders, const struct trace_event *eve
   }
   size_t count = 0;
   const uint64_t *frames = trace_reader_stack(holders->reader, event->stack, &count);
-  /* A call saves a tensor once: the same stack saving again is the next call from the same place. */
-  bool again = event->kind == TRACE_SAVE && event->stack == watch->stack;
+  /* A call saves a tensor once: the same stack saving again is the next call from the same place. And a mark is its
+   * op's only event: the next mark is another op's, though one function of the program's may make all marks. */
+  bool again = event->kind == TRACE_SAVE && (event->stack == watch->stack || is_marked(holders, watch));
   if (!again && on_stack(frames, count, watch, trace_reader_info(holders->reader)->stack_depth)) {
     return false;
   }

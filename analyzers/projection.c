@@ -87,6 +87,28 @@ int projection_compute(const struct facts *facts, unsigned bits, const char *con
   return 0;
 }
 
+int projection_differences(const struct facts *facts, unsigned bits, const char *const *functions, size_t count,
+                           int64_t *differences) {
+  struct facts_projection sums = {.bits = bits};
+  if (bits < 1 || bits > PROJECTION_BITS_MAX) {
+    return ERROR_USAGE;
+  }
+  struct change *changes = calloc(3 * facts->replaceables_count + 1, sizeof *changes);
+  if (!changes) {
+    return ERROR_MEMORY;
+  }
+  const size_t changes_count = collect_changes(facts, &sums, functions, count, changes);
+  int64_t difference = 0;
+  for (size_t i = 0, next = 0; i < facts->segments_count; i++) {
+    for (; next < changes_count && changes[next].event <= facts->segments[i].event; next++) {
+      difference = plus(difference, changes[next].bytes);
+    }
+    differences[i] = difference;
+  }
+  free(changes);
+  return 0;
+}
+
 int projection_compute_all(struct facts *facts) {
   enum { DEFAULT_BITS = 4 };
   free(facts->projections);

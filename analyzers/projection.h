@@ -20,6 +20,11 @@ int projection_compute(const struct facts *facts, unsigned bits, const char *con
 /* Fills in facts->projections for 1, 2, 3, 4 bits and all functions. 0, or ERROR_MEMORY. */
 int projection_compute_all(struct facts *facts);
 
+/* Fills in differences[0, facts->segments_count): by how much codes change the level within each segment. Parameters and
+ * result as those of projection_compute. */
+int projection_differences(const struct facts *facts, unsigned bits, const char *const *functions, size_t count,
+                           int64_t *differences);
+
 uint64_t projection_code_bytes(uint64_t elements, unsigned bits);
 
 #endif

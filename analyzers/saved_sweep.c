@@ -73,7 +73,7 @@ static void find_maximum(const struct edges *edges, uint64_t from, uint64_t to, 
 static void assign_step(struct holders *holders, int32_t step, uint64_t from, uint64_t to) {
   for (size_t i = 0; i < holders->active_count; i++) {
     struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
-    if (row->step < 0 && row->first_holder != SAVED_NONE) {
+    if (row->step < 0 && row->first_holder != SAVED_NONE && !row->dropped) {
       uint64_t saved = saved_holder_at(holders->history, row->first_holder)->save_event;
       row->step = saved >= from && saved <= to ? step : -1;
     }
@@ -87,7 +87,7 @@ static int list_held(struct holders *holders, int32_t step, struct saved_maximum
   }
   for (size_t i = 0; i < holders->active_count; i++) {
     struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
-    if (!row->resident && saved_row_held_at(holders->history, row, maximum->event)) {
+    if (!row->resident && !row->dropped && saved_row_held_at(holders->history, row, maximum->event)) {
       row->at_saved_peak = row->at_saved_peak || row->step == step;
       maximum->rows[maximum->blocks++] = holders->active[i];
     }
@@ -118,7 +118,7 @@ int holders_sweep(struct holders *holders, int32_t step, const struct saved_span
   assign_step(holders, step, span->from, span->to);
   for (size_t i = 0; i < holders->active_count && rc == 0; i++) {
     const struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
-    rc = row->resident ? 0 : add_row(&edges, holders->history, row);
+    rc = row->resident || row->dropped ? 0 : add_row(&edges, holders->history, row);
   }
   if (rc == 0 && edges.count) {
     qsort(edges.items, edges.count, sizeof *edges.items, by_event);

@@ -12,6 +12,7 @@ void steps_init(struct steps *steps, struct timeline *timeline, struct holders *
 void steps_fini(struct steps *steps) {
   free(steps->items);
   free(steps->best_maximum.rows);
+  free(steps->phases);
   *steps = (struct steps){0};
 }
 
@@ -61,11 +62,31 @@ static void keep_best(struct steps *steps, struct saved_maximum *maximum) {
   steps->best = (int)steps->count - 1;
 }
 
+/* A marked step whose backward pass is not: it turned where the last of what was saved began to be released. */
+static void turn_unmarked(struct steps *steps, struct step *step, bool followed) {
+  if (!steps->marked || step->backward_event != UINT64_MAX || !steps->turn.event) {
+    return;
+  }
+  step->backward_event = steps->turn.event;
+  step->facts.backward_ns = steps->turn.time_ns;
+  step->backward_end_event = steps->last.event;
+  step->facts.backward_end_ns = steps->last.time_ns;
+  step->facts.complete = followed || !steps->holders->window_live;
+  steps->holders->window++;
+  steps->holders->window_live = 0;
+}
+
 /* Closes the last step at an event that is a cut, or past the last event. Saves after its backward belong to no
  * step. */
 static int step_close(struct steps *steps, uint64_t end_event, uint64_t end_ns, bool followed) {
   struct step *step = step_last(steps);
   struct saved_maximum maximum;
+  if (steps->over.event && steps->over.event < end_event) {
+    end_event = steps->over.event;
+    end_ns = steps->over.time_ns;
+  }
+  steps->over.event = 0;
+  turn_unmarked(steps, step, followed);
   step->end_event = end_event;
   step->facts.end_ns = end_ns;
   step->facts.backward_ns = step->backward_event == UINT64_MAX ? end_ns : step->facts.backward_ns;
@@ -124,12 +145,47 @@ static int mark_first(struct steps *steps, struct step_mark *mark) {
   return timeline_cut(steps->timeline);
 }
 
+static enum phase phase_now(const struct steps *steps) {
+  return steps->phases_count ? steps->phases[steps->phases_count - 1].phase : PHASE_OUTSIDE;
+}
+
+/* The step that was marked is one: something happens in it. */
+static int begin_marked(struct steps *steps) {
+  const struct step_mark mark = steps->mark;
+  steps->mark.event = 0;
+  return mark.event ? step_new(steps, mark.event, mark.time_ns) : 0;
+}
+
 int steps_save(struct steps *steps) {
   if (steps->depth) {
     return 0; /* a recomputation, or a graph of gradients: the step under way */
   }
+  if (steps->phases_marked && phase_now(steps) == PHASE_OUTSIDE) {
+    return 0; /* an evaluation: what it saves goes with it, or is filled anew */
+  }
   steps->graph_grows = true;
+  steps->turn.event = 0;
+  return steps->marked ? begin_marked(steps) : mark_first(steps, &steps->first);
+}
+
+int steps_refilled(struct steps *steps, uint64_t filled_event) {
+  if (!filled_event || !steps->first.event || filled_event < steps->first.event) {
+    return 0;
+  }
+  steps->first.event = 0;
   return mark_first(steps, &steps->first);
+}
+
+int steps_marked(struct steps *steps) {
+  int rc = timeline_cut(steps->timeline);
+  if (rc == 0 && steps->open) {
+    rc = step_close(steps, steps->timeline->event, steps->timeline->time_ns, true);
+  }
+  holders_retire(steps->holders, steps->timeline->event);
+  steps->marked = true;
+  steps->mark = (struct step_mark){steps->timeline->event, steps->timeline->time_ns};
+  steps->first.event = steps->first_leaf.event = steps->forward.event = steps->turn.event = steps->last.event = 0;
+  return rc;
 }
 
 int steps_leaf(struct steps *steps) {
@@ -141,20 +197,40 @@ int steps_leaf(struct steps *steps) {
 }
 
 void steps_released(struct steps *steps) {
+  if (!steps->depth && steps->marked && steps->open) {
+    steps->last = (struct step_mark){steps->timeline->event, steps->timeline->time_ns};
+    steps->turn = steps->turn.event ? steps->turn : steps->last;
+  }
   if (!steps->depth && !steps->holders->window_live) {
     steps->first.event = 0; /* all dropped without a backward pass: no step began there */
   }
 }
 
-/* Where the step whose backward begins now began: at its first save, else where its graph did, else here. */
+/* Where the step whose backward begins now began: where it was said, else at its first save, else where its graph did, else
+ * here. */
 static struct step_mark step_begin(const struct steps *steps) {
-  return steps->first.event        ? steps->first
+  return steps->forward.event  ? steps->forward
+         : steps->first.event        ? steps->first
          : steps->first_leaf.event ? steps->first_leaf
                                    : (struct step_mark){steps->timeline->event, steps->timeline->time_ns};
 }
 
+/* The first backward pass of a marked step, or one of several. */
+static int marked_backward_begins(struct steps *steps, uint64_t time_ns) {
+  int rc = begin_marked(steps);
+  steps->over.event = 0;
+  if (rc == 0 && steps->open && step_last(steps)->backward_event == UINT64_MAX) {
+    step_last(steps)->facts.backward_ns = time_ns;
+    step_last(steps)->backward_event = steps->timeline->event;
+  }
+  return rc;
+}
+
 static int backward_begins(struct steps *steps, uint64_t time_ns, struct thread_state *thread) {
   int rc = holders_watch_all_returned(steps->holders, thread);
+  if (rc == 0 && steps->marked) {
+    return marked_backward_begins(steps, time_ns);
+  }
   if (rc != 0 || (!steps->graph_grows && steps->open)) {
     return rc; /* a second pass over the same graph goes on with its step */
   }
@@ -186,6 +262,7 @@ static void backward_ends(struct steps *steps, uint64_t time_ns) {
   steps->deadline_event = 0;
   steps->first.event = 0;
   steps->first_leaf.event = 0;
+  steps->forward.event = 0;
   steps->graph_grows = false;
   steps->holders->window++;
   steps->holders->window_live = 0;
@@ -201,6 +278,45 @@ int steps_backward(struct steps *steps, bool begins, uint64_t time_ns, struct th
   }
   steps->holders->in_backward = steps->depth > 0;
   return rc;
+}
+
+static int push_phase(struct steps *steps, enum phase phase) {
+  if (steps->phases_count == steps->phases_capacity) {
+    size_t larger = steps->phases_capacity ? steps->phases_capacity * 2 : 256;
+    struct phase_mark *phases = realloc(steps->phases, larger * sizeof *phases);
+    if (!phases) {
+      return ERROR_MEMORY;
+    }
+    steps->phases = phases;
+    steps->phases_capacity = larger;
+  }
+  steps->phases[steps->phases_count++] = (struct phase_mark){steps->timeline->event, phase};
+  return 0;
+}
+
+/* A forward pass begins: the step's if it is the first since the last backward pass, or since the program was outside. */
+static int forward_begins(struct steps *steps) {
+  const struct phase_mark *before = steps->phases_count ? &steps->phases[steps->phases_count - 1] : NULL;
+  bool was_outside = before && before->phase == PHASE_OUTSIDE && before->event + 1 < steps->timeline->event;
+  if (steps->depth || steps->marked || (steps->forward.event && !was_outside)) {
+    return 0;
+  }
+  steps->forward.event = 0;
+  return mark_first(steps, &steps->forward);
+}
+
+int steps_phase(struct steps *steps, enum trace_phase phase, bool begins) {
+  static const enum phase phases[] = {[TRACE_PHASE_FORWARD] = PHASE_FORWARD,
+                                      [TRACE_PHASE_BACKWARD] = PHASE_BACKWARD,
+                                      [TRACE_PHASE_UPDATE] = PHASE_UPDATE};
+  int rc = phase == TRACE_PHASE_FORWARD && begins ? forward_begins(steps) : 0;
+  steps->phases_marked = steps->phases_marked || phase != TRACE_PHASE_BACKWARD;
+  if (rc == 0 && phase == TRACE_PHASE_UPDATE && !begins && steps->open && step_last(steps)->facts.complete) {
+    steps->over = (struct step_mark){steps->timeline->event, steps->timeline->time_ns};
+    rc = timeline_cut(steps->timeline);
+  }
+  enum phase now = begins ? phases[phase] : phase == TRACE_PHASE_BACKWARD ? PHASE_UPDATE : PHASE_OUTSIDE;
+  return rc == 0 ? push_phase(steps, now) : rc;
 }
 
 int steps_finish(struct steps *steps, uint64_t end_ns) {
@@ -221,13 +337,28 @@ int steps_finish(struct steps *steps, uint64_t end_ns) {
   return rc;
 }
 
+/* As the program's marks have it. */
+static enum phase marked_phase_at(const struct steps *steps, uint64_t event) {
+  size_t low = 0, high = steps->phases_count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (steps->phases[middle].event <= event) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low ? steps->phases[low - 1].phase : PHASE_OUTSIDE;
+}
+
 enum phase steps_phase_at(const struct steps *steps, uint64_t event, uint64_t time_ns, int *step) {
   *step = -1;
   for (size_t i = 0; i < steps->count; i++) {
     const struct step *at = &steps->items[i];
     if (event >= at->begin_event && event < at->end_event && time_ns <= at->facts.end_ns) {
       *step = (int)i;
-      return event < at->backward_event       ? PHASE_FORWARD
+      return steps->phases_marked          ? marked_phase_at(steps, event)
+             : event < at->backward_event       ? PHASE_FORWARD
              : event < at->backward_end_event ? PHASE_BACKWARD
                                               : PHASE_UPDATE;
     }

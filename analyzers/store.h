@@ -22,8 +22,8 @@ int store_check(const char *path, struct error *err);
  * as it was. Facts without a history make a store with the listed blocks only. */
 int store_write(const char *path, const struct facts *facts, struct error *err);
 
-/* The facts of a store; the caller ends them with facts_fini. ERROR_INPUT: missing, damaged, not a store of actscope's,
- * or of another schema version. On failure *facts is zeroed. */
+/* The facts of a store; the caller ends them with facts_fini. ERROR_IO: missing, not to be read; ERROR_INPUT:
+ * damaged, not a store of actscope's, or of another schema version. On failure *facts is zeroed. */
 int store_read(const char *path, struct facts *facts, struct error *err);
 /* The same with facts->history, the saved blocks of every step, which takes longer. */
 int store_read_history(const char *path, struct facts *facts, struct error *err);

@@ -482,7 +482,7 @@ static int read_file(const char *path, struct facts *facts, bool history, struct
   sqlite3 *db = NULL;
   *facts = (struct facts){0};
   if (access(path, R_OK) != 0) {
-    return error_set(err, ERROR_INPUT, "%s: %s", path, strerror(errno));
+    return error_set(err, ERROR_IO, "%s: %s", path, strerror(errno));
   }
   int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
   if (rc != SQLITE_OK) {

@@ -5,6 +5,7 @@
 #include "analyzers/saved_history.h"
 #include "analyzers/store_row.h"
 #include "analyzers/store_schema.h"
+#include "common/temporary.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -387,9 +388,11 @@ static char *temporary_beside(const char *path) {
 static int write_file(const char *name, const char *path, const struct facts *facts, struct error *err) {
   sqlite3 *db = NULL;
   int rc = sqlite3_open_v2(name, &db, SQLITE_OPEN_READWRITE, NULL);
+  errno = 0;
   rc = rc ? rc : write_all(db, facts);
   if (rc != 0) {
-    error_set(err, ERROR_IO, "%s: cannot write the store: %s", path, sqlite3_errstr(rc));
+    const int reason = rc == SQLITE_IOERR ? errno : 0; /* "disk I/O error" alone would leave one guessing */
+    error_set(err, ERROR_IO, "%s: cannot write the store: %s", path, reason ? strerror(reason) : sqlite3_errstr(rc));
     sqlite3_close(db);
     return rc == SQLITE_NOMEM ? ERROR_MEMORY : ERROR_IO;
   }
@@ -404,10 +407,12 @@ static int replace(const char *path, const struct facts *facts, struct error *er
   if (!name) {
     return error_set(err, ERROR_IO, "%s: cannot write here: %s; name another place with -o", path, strerror(errno));
   }
+  temporary_add(name);
   int rc = write_file(name, path, facts, err);
   if (rc != 0) {
     unlink(name);
   }
+  temporary_drop(name);
   free(name);
   return rc;
 }

@@ -54,6 +54,12 @@ static inline int64_t timeline_sum(int64_t level, uint64_t change) {
 /* A segment begins with this event. 0, or ERROR_MEMORY. */
 int timeline_cut(struct timeline *timeline);
 
+/* The highest level of the segment under way in the events before this one; INT64_MIN if it begins with it. */
+static inline int64_t timeline_level_before(const struct timeline *timeline) {
+  const struct facts_segment *segment = spill_at(&timeline->segments, timeline->segments.count - 1);
+  return segment->peak_bytes;
+}
+
 /* Takes bytes back from the saved_bytes of the samples in [from, to): a block turned out to be a parameter. */
 void timeline_unsave(struct timeline *timeline, uint64_t bytes, uint64_t from_ns, uint64_t to_ns);
 

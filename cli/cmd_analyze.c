@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/subject.h"
 
 #include "analyzers/analyze.h"
 #include "analyzers/store.h"
@@ -14,27 +15,23 @@
 #include <sys/stat.h>
 
 struct arguments {
-  const char *run, *store; /* store NULL: RUN.sqlite */
+  struct subject run;
+  const char *store; /* NULL: RUN.sqlite */
   bool quiet;
 };
 
 static error_t parse(int key, char *text, struct argp_state *state) {
   struct arguments *arguments = state->input;
   switch (key) {
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = &arguments->run;
+    return 0;
   case 'o':
     arguments->store = text;
     return 0;
   case 'q':
     arguments->quiet = true;
-    return 0;
-  case ARGP_KEY_ARG:
-    if (arguments->run) {
-      argp_error(state, "too many arguments: '%s'; one RUN is read", text);
-    }
-    arguments->run = text;
-    return 0;
-  case ARGP_KEY_NO_ARGS:
-    argp_error(state, "no RUN given: a trace");
+    command_be_quiet();
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -45,10 +42,12 @@ static const struct argp_option options[] = {
     {"output", 'o', "PATH", 0, "Write the store to PATH (default: RUN.sqlite)", 0},
     {"quiet", 'q', NULL, 0, "Say nothing when all went well", 0},
     {0}};
+static const struct argp_child children[] = {{&subject_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
     .options = options,
     .parser = parse,
     .args_doc = "RUN",
+    .children = children,
     .doc = "Analyzes the trace RUN and writes a store: an SQLite database that every report can be made from, without "
            "the trace, and that other programs can query.\v"
            "  actscope analyze run.act && sqlite3 run.act.sqlite 'select * from saved_by_op'"};
@@ -83,16 +82,16 @@ static int analyze(const char *run, const char *store, struct error *err) {
 }
 
 static int run(int argc, char **argv) {
-  struct arguments arguments = {0};
+  struct arguments arguments = {.run = {.missing = "no RUN given: a trace", .one = "one RUN is read"}};
   struct error err;
   char *store;
   int code;
   argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-  if (asprintf(&store, "%s%s", arguments.store ? arguments.store : arguments.run, arguments.store ? "" : ".sqlite") <
-      0) {
+  if (asprintf(&store, "%s%s", arguments.store ? arguments.store : arguments.run.name,
+               arguments.store ? "" : ".sqlite") < 0) {
     return command_fail(error_set(&err, ERROR_MEMORY, "out of memory"), &err);
   }
-  code = analyze(arguments.run, store, &err);
+  code = analyze(arguments.run.name, store, &err);
   if (code == 0 && !arguments.quiet) {
     tell(store);
   }
@@ -100,4 +99,4 @@ static int run(int argc, char **argv) {
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;
 }
 
-const struct command command_analyze = {"analyze", "make the SQLite store that other tools can query", run};
+const struct command command_analyze = {"analyze", "make the SQLite store that other tools can query", run, &argp};

@@ -1,4 +1,5 @@
 /* actscope apply: runs a PyTorch program with few-bit gradients put in, and tells what was replaced. */
+#include "cli/choice.h"
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/record_tell.h"
@@ -42,7 +43,7 @@ static const char *canonical_name(const char *name, struct error *err) {
   if (strcmp(name, "all") == 0) {
     return name;
   }
-  return function_find(&function, name, err) == 0 ? function_name(&function) : NULL;
+  return choice_function_find(&function, name, err) == 0 ? function_name(&function) : NULL;
 }
 
 /* "gelu,silu" with canonical names, to be freed; NULL without memory, or, with the reason, if one is not known. */
@@ -76,9 +77,7 @@ static char *parse_functions(const char *text, struct argp_state *state) {
 }
 
 static const char *parse_method(const char *text, struct argp_state *state) {
-  if (strcmp(text, "value") != 0 && strcmp(text, "interval") != 0) {
-    argp_error(state, "unknown method '%s'; the methods are: value, interval", text);
-  }
+  choice_parse(&choice_method, "--method", text, state);
   return text;
 }
 
@@ -125,6 +124,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     return 0;
   case 'q':
     arguments->quiet = true;
+    command_be_quiet();
     return 0;
   case ARGP_KEY_ARGS:
     arguments->launch.argv = state->argv + state->next;
@@ -300,7 +300,7 @@ static int launch(struct arguments *arguments, struct sink *sink) {
   struct progress progress;
   struct launch_result result;
   struct error err;
-  progress_begin(&progress, "packing the trace");
+  progress_expect(&progress, "packing the trace");
   arguments->launch.progress = progress_update;
   arguments->launch.context = &progress;
   int code = launch_run(&arguments->launch, &result, &err);
@@ -361,4 +361,4 @@ static int run(int argc, char **argv) {
   return status;
 }
 
-const struct command command_apply = {"apply", "run a PyTorch program with few-bit gradients put in", run};
+const struct command command_apply = {"apply", "run a PyTorch program with few-bit gradients put in", run, &argp};

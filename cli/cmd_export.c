@@ -1,7 +1,9 @@
 /* actscope export: the run in other tools' formats. */
+#include "cli/choice.h"
 #include "cli/command.h"
 #include "cli/load.h"
 #include "cli/output.h"
+#include "cli/subject.h"
 
 #include "reports/chrome.h"
 #include "reports/collapsed.h"
@@ -11,8 +13,6 @@
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
-
-#define FORMAT_NAMES "collapsed, chrome, pprof, massif"
 
 struct format {
   const char *name;
@@ -29,40 +29,29 @@ static const struct format formats[] = {
 };
 
 struct arguments {
-  const char *run;
+  struct subject run;
   const struct format *format;
   struct output output;
 };
 
-static const struct format *parse_format(const char *name, struct argp_state *state) {
-  for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-    if (strcmp(formats[i].name, name) == 0) {
-      return &formats[i];
-    }
-  }
-  argp_error(state, "--format: unknown format '%s'; the formats are: " FORMAT_NAMES, name);
-  return NULL;
+static const char *format_at(size_t index) {
+  return index < sizeof formats / sizeof *formats ? formats[index].name : NULL;
 }
+const struct choice choice_export_format = {"format", format_at};
 
 static error_t parse(int key, char *text, struct argp_state *state) {
   struct arguments *arguments = state->input;
   switch (key) {
   case ARGP_KEY_INIT:
     state->child_inputs[0] = &arguments->output;
+    state->child_inputs[1] = &arguments->run;
     return 0;
   case 'f':
-    arguments->format = parse_format(text, state);
-    return 0;
-  case ARGP_KEY_ARG:
-    if (arguments->run) {
-      argp_error(state, "too many arguments: '%s'; one RUN is read", text);
-    }
-    arguments->run = text;
+    arguments->format = &formats[choice_parse(&choice_export_format, "--format", text, state)];
     return 0;
   case ARGP_KEY_END:
-    if (!arguments->run || !arguments->format) {
-      argp_error(state, arguments->run ? "no --format given; the formats are: " FORMAT_NAMES
-                                       : "no RUN given: a trace, or a store made from it");
+    if (!arguments->format) {
+      argp_error(state, "no --format given; what there is, `actscope export --help' tells");
     }
     return 0;
   default:
@@ -76,7 +65,7 @@ static const struct argp_option options[] = {
      "chrome://tracing; pprof: the peak for pprof; massif: the heap over time, for ms_print",
      0},
     {0}};
-static const struct argp_child children[] = {{&output_plain_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&output_plain_argp, 0, NULL, 0}, {&subject_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
     .options = options,
     .parser = parse,
@@ -98,13 +87,13 @@ static int load(const struct arguments *arguments, struct facts *facts, struct e
     return error_set(err, ERROR_USAGE, "%s is a binary format, nothing for a terminal; name a file with -o",
                      arguments->format->name);
   }
-  return arguments->format->history ? load_facts_history(arguments->run, facts, err)
-                                    : load_facts(arguments->run, facts, err);
+  return arguments->format->history ? load_facts_history(arguments->run.name, facts, err)
+                                    : load_facts(arguments->run.name, facts, err);
 }
 
 static int emit(const struct arguments *arguments, const struct facts *facts, struct error *err) {
   struct sink sink;
-  int code = output_open(&sink, &arguments->output, arguments->run, err);
+  int code = output_open(&sink, &arguments->output, arguments->run.name, err);
   if (code == 0) {
     arguments->format->emit(&sink, facts);
     code = sink_close(&sink, err);
@@ -113,7 +102,7 @@ static int emit(const struct arguments *arguments, const struct facts *facts, st
 }
 
 static int run(int argc, char **argv) {
-  struct arguments arguments = {0};
+  struct arguments arguments = {.run = SUBJECT_RUN};
   struct facts facts = {0};
   struct error err;
   int code;
@@ -126,5 +115,5 @@ static int run(int argc, char **argv) {
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;
 }
 
-const struct command command_export = {"export",
-                                       "the run in other tools' formats: flame graphs, Perfetto, pprof, massif", run};
+const struct command command_export = {"export", "the run for other tools: flame graphs, Perfetto, pprof, massif", run,
+                                       &argp};

@@ -1,35 +1,29 @@
 /* actscope info: what a run's file holds, and whether it is whole. */
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/subject.h"
 
 #include "reports/info.h"
 
 struct arguments {
-  const char *run;
+  struct subject run;
   struct output output;
 };
 
 static error_t parse(int key, char *text, struct argp_state *state) {
   struct arguments *arguments = state->input;
+  (void)text;
   switch (key) {
   case ARGP_KEY_INIT:
     state->child_inputs[0] = &arguments->output;
-    return 0;
-  case ARGP_KEY_ARG:
-    if (arguments->run) {
-      argp_error(state, "too many arguments: '%s'; one RUN is read", text);
-    }
-    arguments->run = text;
-    return 0;
-  case ARGP_KEY_NO_ARGS:
-    argp_error(state, "no RUN given: a trace, or a store made from it");
+    state->child_inputs[1] = &arguments->run;
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
   }
 }
 
-static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {&subject_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
     .parser = parse,
     .args_doc = "RUN",
@@ -40,7 +34,7 @@ static const struct argp argp = {
 
 static int emit(const struct arguments *arguments, const struct info *info, struct error *err) {
   struct sink sink;
-  int code = output_open(&sink, &arguments->output, arguments->run, err);
+  int code = output_open(&sink, &arguments->output, arguments->run.name, err);
   if (code == 0) {
     (arguments->output.json ? info_json_emit : info_text_emit)(&sink, info);
     code = sink_close(&sink, err);
@@ -49,12 +43,12 @@ static int emit(const struct arguments *arguments, const struct info *info, stru
 }
 
 static int run(int argc, char **argv) {
-  struct arguments arguments = {0};
+  struct arguments arguments = {.run = SUBJECT_RUN};
   struct info info;
   struct error err;
   int code;
   argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-  code = info_read(&info, arguments.run, &err);
+  code = info_read(&info, arguments.run.name, &err);
   if (code < 0) {
     return command_fail(code, &err);
   }
@@ -66,4 +60,4 @@ static int run(int argc, char **argv) {
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;
 }
 
-const struct command command_info = {"info", "what a run's file holds, and whether it is whole", run};
+const struct command command_info = {"info", "what a run's file holds, and whether it is whole", run, &argp};

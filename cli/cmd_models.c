@@ -35,4 +35,4 @@ static int run(int argc, char **argv) {
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;
 }
 
-const struct command command_models = {"models", "the built-in models", run};
+const struct command command_models = {"models", "the built-in models", run, &argp};

@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/model_arguments.h"
 #include "cli/output.h"
+#include "cli/subject.h"
 #include "cli/widths.h"
 
 #include "reports/plan_view.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 
 struct arguments {
-  const char *model;
+  struct subject model;
   struct model_arguments settings;
   struct widths widths;
   struct output output;
@@ -17,28 +18,24 @@ struct arguments {
 
 static error_t parse(int key, char *text, struct argp_state *state) {
   struct arguments *arguments = state->input;
+  (void)text;
   switch (key) {
   case ARGP_KEY_INIT:
     state->child_inputs[0] = &arguments->widths;
     state->child_inputs[1] = &arguments->settings;
     state->child_inputs[2] = &arguments->output;
-    return 0;
-  case ARGP_KEY_ARG:
-    if (arguments->model) {
-      argp_error(state, "too many arguments: '%s'; one MODEL is planned", text);
-    }
-    arguments->model = text;
-    return 0;
-  case ARGP_KEY_NO_ARGS:
-    argp_error(state, "no MODEL given; `actscope models' lists them");
+    state->child_inputs[3] = &arguments->model;
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
   }
 }
 
-static const struct argp_child children[] = {
-    {&widths_argp, 0, NULL, 0}, {&model_argp, 0, NULL, 0}, {&output_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&widths_argp, 0, NULL, 0},
+                                             {&model_argp, 0, NULL, 0},
+                                             {&output_argp, 0, NULL, 0},
+                                             {&subject_argp, 0, NULL, 0},
+                                             {0}};
 static const struct argp argp = {
     .parser = parse,
     .args_doc = "MODEL",
@@ -51,7 +48,7 @@ static const struct argp argp = {
 
 static int emit(const struct arguments *arguments, const struct plan *plan, struct error *err) {
   struct sink sink;
-  int code = sink_open(&sink, arguments->output.path, arguments->output.color, err);
+  int code = output_open(&sink, &arguments->output, NULL, err);
   if (code == 0) {
     (arguments->output.json ? plan_json_emit : plan_text_emit)(&sink, plan);
     code = sink_close(&sink, err);
@@ -65,9 +62,9 @@ static int make_and_emit(const struct arguments *arguments, struct error *err) {
                                  .bits_count = arguments->widths.count};
   struct plan plan = {0};
   memcpy(options.bits, arguments->widths.bits, sizeof options.bits);
-  int code = model_arguments_find(&arguments->settings, arguments->model, &options.model, err);
+  int code = model_arguments_find(&arguments->settings, arguments->model.name, &options.model, err);
   if (code == 0) {
-    const char *const file = model_arguments_file(arguments->model);
+    const char *const file = model_arguments_file(arguments->model.name);
     code = output_prepare(&arguments->output, NULL, &file, 1, err);
   }
   if (code == 0) {
@@ -81,8 +78,10 @@ static int make_and_emit(const struct arguments *arguments, struct error *err) {
 }
 
 static int run(int argc, char **argv) {
-  struct arguments arguments = {.widths = {.bits = {1, 2, 3, 4}, .count = 4},
-                                .settings.optimizer = optimizer_defaults(OPTIMIZER_ADAMW)};
+  struct arguments arguments = {
+      .model = {.missing = "no MODEL given; `actscope models' lists them", .one = "one MODEL is planned"},
+      .widths = {.bits = {1, 2, 3, 4}, .count = 4},
+      .settings.optimizer = optimizer_defaults(OPTIMIZER_ADAMW)};
   struct error err;
   argp_parse(&argp, argc, argv, 0, NULL, &arguments);
   const int code = make_and_emit(&arguments, &err);
@@ -90,4 +89,4 @@ static int run(int argc, char **argv) {
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;
 }
 
-const struct command command_plan = {"plan", "the memory of a model too large to run here", run};
+const struct command command_plan = {"plan", "the memory of a model too large to run here", run, &argp};

@@ -1,7 +1,10 @@
 /* actscope project: the peak with few-bit codes, by bits and functions. */
+#include "cli/choice.h"
 #include "cli/command.h"
 #include "cli/load.h"
 #include "cli/output.h"
+#include "cli/subject.h"
+#include "cli/widths.h"
 
 #include "analyzers/op_name.h"
 #include "analyzers/projection.h"
@@ -12,12 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_BITS = 0x100, KEY_FUNCTIONS, FUNCTIONS_MAX = 64 };
+enum { KEY_FUNCTIONS = 0x100, FUNCTIONS_MAX = 64 };
 
 struct arguments {
-  const char *run;
-  unsigned bits[PROJECTION_BITS_MAX];
-  size_t bits_count;
+  struct subject run;
+  struct widths widths;
   const char *functions_text; /* as given, "" = all */
   char *functions_copy;       /* which the names point into */
   const char *functions[FUNCTIONS_MAX];
@@ -25,43 +27,13 @@ struct arguments {
   struct output output;
 };
 
-static void add_bits(struct arguments *arguments, unsigned bits) {
-  for (size_t i = 0; i < arguments->bits_count; i++) {
-    if (arguments->bits[i] == bits) {
-      return;
-    }
-  }
-  arguments->bits[arguments->bits_count++] = bits;
-}
-
-static void parse_bits(struct arguments *arguments, const char *text, struct argp_state *state) {
-  const char *at = text;
-  arguments->bits_count = 0;
-  do {
-    if (at[0] < '1' || at[0] > '0' + PROJECTION_BITS_MAX || (at[1] && at[1] != ',')) {
-      argp_error(state, "--bits: '%s' is not a list of numbers from 1 to %d such as 1,2,3,4", text,
-                 PROJECTION_BITS_MAX);
-    }
-    add_bits(arguments, (unsigned)(at[0] - '0'));
-    at += at[1] ? 2 : 1;
-  } while (*at || at[-1] == ',');
-}
+_Static_assert(QUANTIZER_BITS_MAX == PROJECTION_BITS_MAX, "every width that can be asked for can be projected");
 
 /* The ops' canonical names are lower case. */
 static void lower(char *text) {
   for (; *text; text++) {
     *text = (char)tolower((unsigned char)*text);
   }
-}
-
-static void refuse_function(const char *name, struct argp_state *state) {
-  char known[512] = "";
-  size_t used = 0;
-  const char *function;
-  for (size_t i = 0; used < sizeof known && (function = op_pointwise_name(i)); i++) {
-    used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", function);
-  }
-  argp_error(state, "--functions: '%s' is no pointwise function that is known; known are: %s", name, known);
 }
 
 static void parse_functions(struct arguments *arguments, const char *text, struct argp_state *state) {
@@ -82,7 +54,7 @@ static void parse_functions(struct arguments *arguments, const char *text, struc
       return;
     }
     if (!op_is_pointwise(name, NULL)) {
-      refuse_function(name, state);
+      choice_refuse(&choice_pointwise, "--functions", name, state);
       return;
     }
     arguments->functions[arguments->functions_count++] = name;
@@ -93,22 +65,12 @@ static error_t parse(int key, char *text, struct argp_state *state) {
   struct arguments *arguments = state->input;
   switch (key) {
   case ARGP_KEY_INIT:
-    state->child_inputs[0] = &arguments->output;
-    return 0;
-  case KEY_BITS:
-    parse_bits(arguments, text, state);
+    state->child_inputs[0] = &arguments->widths;
+    state->child_inputs[1] = &arguments->output;
+    state->child_inputs[2] = &arguments->run;
     return 0;
   case KEY_FUNCTIONS:
     parse_functions(arguments, text, state);
-    return 0;
-  case ARGP_KEY_ARG:
-    if (arguments->run) {
-      argp_error(state, "too many arguments: '%s'; one RUN is read", text);
-    }
-    arguments->run = text;
-    return 0;
-  case ARGP_KEY_NO_ARGS:
-    argp_error(state, "no RUN given: a trace, or a store made from it");
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -116,10 +78,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 }
 
 static const struct argp_option options[] = {
-    {"bits", KEY_BITS, "LIST", 0, "Bits for each element, 1 to 8 (default 1,2,3,4)", 0},
-    {"functions", KEY_FUNCTIONS, "LIST", 0, "Codes for these functions only, e.g. gelu,silu (default: all)", 0},
-    {0}};
-static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
+    {"functions", KEY_FUNCTIONS, "LIST", 0, "Codes for these functions only, e.g. gelu,silu (default: all)", 0}, {0}};
+static const struct argp_child children[] = {
+    {&widths_bits_argp, 0, NULL, 0}, {&output_argp, 0, NULL, 0}, {&subject_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
     .options = options,
     .parser = parse,
@@ -131,26 +92,27 @@ static const struct argp argp = {
 
 /* Puts the projections that were asked for in place of those that come with the facts. */
 static int project(const struct arguments *arguments, struct facts *facts, struct error *err) {
-  struct facts_projection *projections = calloc(arguments->bits_count, sizeof *projections);
+  const struct widths *widths = &arguments->widths;
+  struct facts_projection *projections = calloc(widths->count, sizeof *projections);
   int code = projections ? 0 : ERROR_MEMORY;
-  for (size_t i = 0; code == 0 && i < arguments->bits_count; i++) {
-    code = projection_compute(facts, arguments->bits[i], arguments->functions, arguments->functions_count,
-                              &projections[i]);
+  for (size_t i = 0; code == 0 && i < widths->count; i++) {
+    code =
+        projection_compute(facts, widths->bits[i], arguments->functions, arguments->functions_count, &projections[i]);
   }
   if (code < 0) {
     free(projections);
-    return error_set(err, code, "cannot project %s: %s", arguments->run,
+    return error_set(err, code, "cannot project %s: %s", arguments->run.name,
                      code == ERROR_MEMORY ? "out of memory" : "unknown bits or functions");
   }
   free(facts->projections);
   facts->projections = projections;
-  facts->projections_count = arguments->bits_count;
+  facts->projections_count = widths->count;
   return 0;
 }
 
 static int emit(const struct arguments *arguments, const struct facts *facts, struct error *err) {
   struct sink sink;
-  int code = output_open(&sink, &arguments->output, arguments->run, err);
+  int code = output_open(&sink, &arguments->output, arguments->run.name, err);
   if (code == 0) {
     (arguments->output.json ? project_json_emit : project_text_emit)(&sink, facts, arguments->functions_text);
     code = sink_close(&sink, err);
@@ -159,12 +121,12 @@ static int emit(const struct arguments *arguments, const struct facts *facts, st
 }
 
 static int run(int argc, char **argv) {
-  struct arguments arguments = {.bits = {1, 2, 3, 4}, .bits_count = 4, .functions_text = ""};
+  struct arguments arguments = {.run = SUBJECT_RUN, .widths = {.bits = {1, 2, 3, 4}, .count = 4}, .functions_text = ""};
   struct facts facts = {0};
   struct error err;
   int code;
   argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-  code = load_facts(arguments.run, &facts, &err);
+  code = load_facts(arguments.run.name, &facts, &err);
   if (code == 0) {
     code = project(&arguments, &facts, &err);
   }
@@ -176,4 +138,4 @@ static int run(int argc, char **argv) {
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;
 }
 
-const struct command command_project = {"project", "the peak with few-bit codes, by bits and functions", run};
+const struct command command_project = {"project", "the peak with few-bit codes, by bits and functions", run, &argp};

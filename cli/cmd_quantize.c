@@ -1,10 +1,14 @@
 /* actscope quantize: the best few-bit levels for a function's derivative. */
+#include "cli/choice.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/plot.h"
+#include "cli/progress.h"
+#include "cli/subject.h"
+#include "cli/widths.h"
 
 #include "kernels/function_source.h"
 #include "kernels/quantizer_file.h"
-#include "reports/gnuplot.h"
 #include "reports/quantizer_view.h"
 
 #include <stdio.h>
@@ -12,7 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { KEY_METHOD = 0x100, KEY_WEIGHT, KEY_TABLE, KEY_LIBRARY, KEY_COMPARE, KEY_PLOT, KEY_PARAM, BITS_DEFAULT = 3 };
+enum { KEY_WEIGHT = 0x100, KEY_TABLE, KEY_LIBRARY, KEY_COMPARE, KEY_PLOT, KEY_PARAM };
 
 struct param {
   const char *name;
@@ -20,10 +24,9 @@ struct param {
 };
 
 struct arguments {
-  const char *function, *weight, *table, *library, *compare, *plot;
-  unsigned bits[QUANTIZER_BITS_MAX];
-  size_t bits_count;
-  enum quantizer_method method;
+  struct subject function;
+  const char *weight, *table, *library, *compare, *plot;
+  struct widths widths;
   struct param params[FUNCTION_PARAMS + 2];
   size_t params_count;
   struct output output;
@@ -34,36 +37,6 @@ struct arguments {
 /* The options that are parameters of functions, from KEY_PARAM on. */
 static const char *const param_names[] = {"alpha",          "beta",   "threshold", "value",
                                           "negative-slope", "lambda", "min",       "max"};
-
-static void parse_bits(struct arguments *arguments, const char *text, struct argp_state *state) {
-  const char *at = text;
-  arguments->bits_count = 0;
-  do {
-    bool again = false;
-    if (at[0] < '1' || at[0] > '0' + QUANTIZER_BITS_MAX || (at[1] && at[1] != ',')) {
-      argp_error(state, "--bits: '%s' is no number from 1 to %d, nor a list of them such as 2,3,4", text,
-                 QUANTIZER_BITS_MAX);
-      return;
-    }
-    for (size_t i = 0; i < arguments->bits_count; i++) {
-      again = again || arguments->bits[i] == (unsigned)(at[0] - '0');
-    }
-    if (!again) {
-      arguments->bits[arguments->bits_count++] = (unsigned)(at[0] - '0');
-    }
-    at += at[1] ? 2 : 1;
-  } while (*at || at[-1] == ',');
-}
-
-static void parse_method(struct arguments *arguments, const char *text, struct argp_state *state) {
-  if (strcmp(text, "value") == 0) {
-    arguments->method = QUANTIZER_VALUE;
-  } else if (strcmp(text, "interval") == 0) {
-    arguments->method = QUANTIZER_INTERVAL;
-  } else {
-    argp_error(state, "unknown method '%s'; the methods are: value, interval", text);
-  }
-}
 
 static void parse_param(struct arguments *arguments, const char *name, const char *text, struct argp_state *state) {
   char *end;
@@ -93,39 +66,8 @@ static bool is_picture(const char *path) {
   return picture;
 }
 
-/* Does the option's FILE name one that will be written? It would be lost, or half read. */
-static void check_kept(const struct arguments *arguments, const char *option, const char *file,
-                       struct argp_state *state) {
-  const char *const outputs[] = {arguments->output.path, arguments->plot};
-  for (size_t i = 0; file && i < 2; i++) {
-    if (outputs[i] && output_is_same(outputs[i], file)) {
-      argp_error(state, "%s is what %s reads, and would be lost; give another name", outputs[i], option);
-    }
-  }
-}
-
-/* As check_kept, for the FILE of a --library FILE:NAME. */
-static void check_library_kept(const struct arguments *arguments, struct argp_state *state) {
-  const char *colon = arguments->library ? strrchr(arguments->library, ':') : NULL;
-  char *file = colon ? strndup(arguments->library, (size_t)(colon - arguments->library)) : NULL;
-  check_kept(arguments, "--library", file, state);
-  free(file);
-}
-
-static void check_files(const struct arguments *arguments, struct argp_state *state) {
-  static const char histogram[] = "histogram:";
-  const size_t prefix = sizeof histogram - 1;
-  const char *weight = arguments->weight;
-  check_kept(arguments, "--table", arguments->table, state);
-  check_library_kept(arguments, state);
-  check_kept(arguments, "--compare", arguments->compare, state);
-  check_kept(arguments, "--weight", weight && strncmp(weight, histogram, prefix) == 0 ? weight + prefix : NULL, state);
-  if (arguments->plot && !ends_with(arguments->plot, ".svg") && !ends_with(arguments->plot, ".png")) {
-    argp_error(state, "--plot: '%s' is no name ending in .svg or .png", arguments->plot);
-  }
-  if (arguments->plot && arguments->output.path && strcmp(arguments->plot, arguments->output.path) == 0) {
-    argp_error(state, "-o and --plot name the same file");
-  }
+static void check_outputs(const struct arguments *arguments, struct argp_state *state) {
+  plot_check_name(arguments->plot, state);
   if (is_picture(arguments->output.path)) {
     argp_error(state, "-o writes text, .json or .npz, no pictures such as '%s'; use --plot for those",
                arguments->output.path);
@@ -136,35 +78,32 @@ static void check_files(const struct arguments *arguments, struct argp_state *st
   if (arguments->output.json || arguments->compare) {
     argp_error(state, "%s does not go into an .npz; leave out -o, or give it a .json",
                arguments->compare ? "--compare" : "--json");
-  } else if (arguments->method != QUANTIZER_INTERVAL) {
+  } else if (arguments->widths.method != QUANTIZER_INTERVAL) {
     argp_error(state, "an .npz holds one level an interval: add --method interval, or save as .json");
   }
 }
 
 static void check(const struct arguments *arguments, struct argp_state *state) {
+  const char *function = arguments->function.name;
   if (arguments->table && arguments->library) {
     argp_error(state, "--table and --library both give the function; use one");
-  } else if (!arguments->function && !arguments->table && !arguments->library) {
+  } else if (!function && !arguments->table && !arguments->library) {
     argp_error(state, "no FUNCTION given, e.g. gelu");
-  } else if (arguments->library && arguments->function) {
-    argp_error(state, "too many arguments: '%s'; --library names the function", arguments->function);
-  } else if ((arguments->plot || arguments->compare) && arguments->bits_count > 1) {
+  } else if (arguments->library && function) {
+    argp_error(state, "too many arguments: '%s'; --library names the function", function);
+  } else if ((arguments->plot || arguments->compare) && arguments->widths.count > 1) {
     argp_error(state, "--plot and --compare take one number of --bits");
   }
-  check_files(arguments, state);
+  check_outputs(arguments, state);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state) {
   struct arguments *arguments = state->input;
   switch (key) {
   case ARGP_KEY_INIT:
-    state->child_inputs[0] = &arguments->output;
-    return 0;
-  case 'b':
-    parse_bits(arguments, text, state);
-    return 0;
-  case KEY_METHOD:
-    parse_method(arguments, text, state);
+    state->child_inputs[0] = &arguments->widths;
+    state->child_inputs[1] = &arguments->output;
+    state->child_inputs[2] = &arguments->function;
     return 0;
   case KEY_WEIGHT:
     arguments->weight = text;
@@ -181,12 +120,6 @@ static error_t parse(int key, char *text, struct argp_state *state) {
   case KEY_PLOT:
     arguments->plot = text;
     return 0;
-  case ARGP_KEY_ARG:
-    if (arguments->function) {
-      argp_error(state, "too many arguments: '%s'; one FUNCTION is quantized", text);
-    }
-    arguments->function = text;
-    return 0;
   case ARGP_KEY_END:
     check(arguments, state);
     return 0;
@@ -200,9 +133,6 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 }
 
 static const struct argp_option options[] = {
-    {"bits", 'b', "B", 0, "Bits for each element, 1 to 8 (default 3); a list such as 2,3,4 fits each", 0},
-    {"method", KEY_METHOD, "METHOD", 0,
-     "value: any map from x to 2^B levels (default); interval: 2^B intervals on x, as in the paper", 0},
     {"weight", KEY_WEIGHT, "W", 0,
      "How much each x counts: normal:MEAN:STD (default normal:0:1.5), uniform:A:B, "
      "histogram:FILE",
@@ -228,7 +158,8 @@ static const struct argp_option options[] = {
     {"min", KEY_PARAM + 6, "X", 0, "hardtanh", 3},
     {"max", KEY_PARAM + 7, "X", 0, "hardtanh", 3},
     {0}};
-static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {
+    {&widths_argp, 0, NULL, 0}, {&output_argp, 0, NULL, 0}, {&subject_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
     .options = options,
     .parser = parse,
@@ -244,17 +175,18 @@ static const struct argp argp = {
 
 static int open_function(const struct arguments *arguments, struct function *function, struct function_source **source,
                          struct error *err) {
-  bool steps = arguments->function && strcmp(arguments->function, "stepwise") == 0;
+  const char *name = arguments->function.name;
+  bool steps = name && strcmp(name, "stepwise") == 0;
   int code = 0;
   *source = NULL;
   if (arguments->table) {
-    code = function_source_table(source, arguments->table, steps, arguments->function, err);
+    code = function_source_table(source, arguments->table, steps, name, err);
   } else if (arguments->library) {
     code = function_source_library(source, arguments->library, err);
   } else if (steps) {
     code = error_set(err, ERROR_USAGE, "stepwise: its steps are not known; give them with --table FILE");
   } else {
-    code = function_find(function, arguments->function, err);
+    code = choice_function_find(function, name, err);
   }
   if (code == 0 && *source) {
     *function = *function_source_function(*source);
@@ -294,7 +226,7 @@ static int emit_npz(struct sink *sink, const struct arguments *arguments, const 
                     struct error *err) {
   char *bytes = NULL;
   size_t size = 0;
-  int code = quantizer_encode_npz(quantizers, arguments->bits_count, &bytes, &size, err);
+  int code = quantizer_encode_npz(quantizers, arguments->widths.count, &bytes, &size, err);
   if (code == 0) {
     sink_write(sink, bytes, size);
   }
@@ -308,16 +240,16 @@ static int emit(const struct arguments *arguments, const struct quantizer *quant
   bool json = arguments->output.json || ends_with(arguments->output.path, ".json");
   struct sink sink;
   int code;
-  code = sink_open(&sink, arguments->output.path, arguments->output.color, err);
+  code = output_open(&sink, &arguments->output, NULL, err);
   if (code < 0) {
     return code;
   }
   if (npz) {
     code = emit_npz(&sink, arguments, quantizers, err);
   } else if (json) {
-    code = quantizer_json_emit(&sink, quantizers, arguments->bits_count, rival, err);
+    code = quantizer_json_emit(&sink, quantizers, arguments->widths.count, rival, err);
   }
-  for (size_t i = 0; !npz && !json && i < arguments->bits_count; i++) {
+  for (size_t i = 0; !npz && !json && i < arguments->widths.count; i++) {
     quantizer_text_emit(&sink, &quantizers[i], rival);
   }
   if (code < 0) {
@@ -327,38 +259,33 @@ static int emit(const struct arguments *arguments, const struct quantizer *quant
   return sink_close(&sink, err);
 }
 
-/* Without gnuplot there is a notice and no plot. */
 static int plot(const char *path, const struct quantizer *quantizer, const struct function *function,
                 const struct weight *weight, struct error *err) {
   struct sink sink;
-  int missing = 0, code = sink_open_memory(&sink, err);
+  const int code = sink_open_memory(&sink, err);
   if (code < 0) {
     return code;
   }
   quantizer_plot_emit(&sink, quantizer, function, weight);
-  code = sink_close(&sink, err);
-  if (code == 0) {
-    code = gnuplot_draw(path, sink.memory, sink.memory_size, &missing, err);
-  }
-  free(sink.memory);
-  if (missing) {
-    command_fail(code, err);
-    return 0;
-  }
-  return code;
+  return plot_draw(path, &sink, err);
 }
 
 static int quantize(const struct arguments *arguments, const struct function *function, const struct weight *weight,
                     struct error *err) {
-  struct quantizer *quantizers = calloc(arguments->bits_count, sizeof *quantizers);
+  const struct widths *widths = &arguments->widths;
+  struct quantizer *quantizers = calloc(widths->count, sizeof *quantizers);
   struct quantizer_rival rival;
   int code = 0;
   if (!quantizers) {
     return error_set(err, ERROR_MEMORY, "out of memory");
   }
-  for (size_t i = 0; code == 0 && i < arguments->bits_count; i++) {
-    code = quantizer_get(&quantizers[i], function, arguments->bits[i], arguments->method, weight, err);
+  struct progress progress;
+  progress_begin(&progress, "fitting");
+  for (size_t i = 0; code == 0 && i < widths->count; i++) {
+    progress_update(&progress, (double)i / (double)widths->count);
+    code = quantizer_get(&quantizers[i], function, widths->bits[i], widths->method, weight, err);
   }
+  progress_end(&progress);
   if (code == 0 && arguments->compare) {
     code = compare(arguments, quantizers, function, weight, &rival, err);
   }
@@ -372,15 +299,32 @@ static int quantize(const struct arguments *arguments, const struct function *fu
   return code;
 }
 
+/* None of the files that are read is written over, and all that is to be written can be, before the work begins. */
+static int prepare_output(const struct arguments *arguments, struct error *err) {
+  static const char histogram[] = "histogram:";
+  const size_t prefix = sizeof histogram - 1;
+  const char *weight = arguments->weight;
+  const char *colon = arguments->library ? strrchr(arguments->library, ':') : NULL;
+  char *library = colon ? strndup(arguments->library, (size_t)(colon - arguments->library)) : NULL;
+  const char *const inputs[] = {arguments->table, library, arguments->compare,
+                                weight && strncmp(weight, histogram, prefix) == 0 ? weight + prefix : NULL};
+  const int code = output_prepare(&arguments->output, arguments->plot, inputs, sizeof inputs / sizeof *inputs, err);
+  free(library);
+  return code;
+}
+
 static int run(int argc, char **argv) {
-  struct arguments arguments = {.bits = {BITS_DEFAULT}, .bits_count = 1};
+  struct arguments arguments = {.function = {.one = "one FUNCTION is quantized"}, .widths = {.bits = {3}, .count = 1}};
   struct function_source *source = NULL;
   struct function function;
   struct weight weight = weight_default;
   struct error err;
   int code;
   argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-  code = open_function(&arguments, &function, &source, &err);
+  code = prepare_output(&arguments, &err);
+  if (code == 0) {
+    code = open_function(&arguments, &function, &source, &err);
+  }
   if (code == 0 && arguments.weight) {
     code = weight_parse(&weight, arguments.weight, &err);
   }
@@ -392,4 +336,4 @@ static int run(int argc, char **argv) {
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;
 }
 
-const struct command command_quantize = {"quantize", "the best few-bit levels for a function's derivative", run};
+const struct command command_quantize = {"quantize", "the best few-bit levels for a function's derivative", run, &argp};

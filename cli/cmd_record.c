@@ -1,4 +1,5 @@
 /* actscope record: runs a command with the profiler in it and leaves a trace. */
+#include "cli/choice.h"
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/record_tell.h"
@@ -57,13 +58,8 @@ static uint32_t parse_depth(const char *text, struct argp_state *state) {
   return (uint32_t)value;
 }
 
-static enum config_probe parse_probe(const char *text, struct argp_state *state) {
-  int mode = config_probe_parse(text);
-  if (mode < 0) {
-    argp_error(state, "'%s' is no probe: give auto, symbols, hooks or none", text);
-  }
-  return (enum config_probe)mode;
-}
+CHOICE_NAMES(probe_at, config_probe_names)
+const struct choice choice_probe = {"probe", probe_at};
 
 static error_t parse(int key, char *text, struct argp_state *state) {
   struct arguments *arguments = state->input;
@@ -74,6 +70,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     return 0;
   case 'q':
     arguments->quiet = true;
+    command_be_quiet();
     return 0;
   case OPTION_MIN_SIZE:
     launch->min_size = parse_size(text, state);
@@ -86,7 +83,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     launch->follow = key == OPTION_FOLLOW;
     return 0;
   case OPTION_PROBE:
-    launch->probe = parse_probe(text, state);
+    launch->probe = (enum config_probe)choice_parse(&choice_probe, "--probe", text, state);
     return 0;
   case OPTION_NO_PROBE:
     launch->probe = CONFIG_PROBE_NONE;
@@ -165,7 +162,7 @@ static int run(int argc, char **argv) {
     arguments.launch.output = output;
   }
   struct progress progress;
-  progress_begin(&progress, "packing the trace");
+  progress_expect(&progress, "packing the trace");
   arguments.launch.progress = progress_update;
   arguments.launch.context = &progress;
   struct launch_result result;
@@ -185,4 +182,4 @@ static int run(int argc, char **argv) {
   return status;
 }
 
-const struct command command_record = {"record", "run a command and record its memory in a trace", run};
+const struct command command_record = {"record", "run a command and record its memory in a trace", run, &argp};

@@ -5,6 +5,8 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/replay_list.h"
+#include "cli/subject.h"
+#include "cli/training.h"
 #include "cli/widths.h"
 
 #include "reports/replay_view.h"
@@ -15,7 +17,7 @@
 enum { STEPS_DEFAULT = 10 };
 
 struct arguments {
-  const char *subject; /* RUN or MODEL */
+  struct subject subject; /* RUN or MODEL */
   struct model_arguments settings;
   struct training_arguments training;
   struct widths widths;
@@ -24,32 +26,23 @@ struct arguments {
 
 static error_t parse(int key, char *text, struct argp_state *state) {
   struct arguments *arguments = state->input;
+  (void)text;
   switch (key) {
   case ARGP_KEY_INIT:
     state->child_inputs[0] = &arguments->widths;
     state->child_inputs[1] = &arguments->settings;
     state->child_inputs[2] = &arguments->training;
     state->child_inputs[3] = &arguments->output;
-    return 0;
-  case ARGP_KEY_ARG:
-    if (arguments->subject) {
-      argp_error(state, "too many arguments: '%s'; one RUN or MODEL is replayed", text);
-    }
-    arguments->subject = text;
-    return 0;
-  case ARGP_KEY_NO_ARGS:
-    argp_error(state, "no RUN or MODEL given; `actscope models' lists the models");
+    state->child_inputs[4] = &arguments->subject;
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
   }
 }
 
-static const struct argp_child children[] = {{&widths_argp, 0, NULL, 0},
-                                             {&model_argp, 0, NULL, 0},
-                                             {&training_argp, 0, NULL, 0},
-                                             {&output_argp, 0, NULL, 0},
-                                             {0}};
+static const struct argp_child children[] = {{&widths_argp, 0, NULL, 0},   {&model_argp, 0, NULL, 0},
+                                             {&training_argp, 0, NULL, 0}, {&output_argp, 0, NULL, 0},
+                                             {&subject_argp, 0, NULL, 0},  {0}};
 static const struct argp argp = {
     .parser = parse,
     .args_doc = "RUN\nMODEL",
@@ -84,7 +77,7 @@ static void set_bits(struct replay_options *options, const struct widths *widths
 }
 
 static int replay_facts(const struct arguments *arguments, const struct facts *facts, struct error *err) {
-  const struct replay_source source = {arguments->subject, facts->saved_step};
+  const struct replay_source source = {arguments->subject.name, facts->saved_step};
   struct replay_activation *list = NULL;
   struct replay_result result = {0};
   struct progress progress;
@@ -109,14 +102,14 @@ static int replay_facts(const struct arguments *arguments, const struct facts *f
 }
 
 static int replay_recorded(const struct arguments *arguments, struct error *err) {
+  const char *const run = arguments->subject.name;
   struct facts facts = {0};
-  int code =
-      model_arguments_refuse(&arguments->settings, &arguments->training, arguments->subject, arguments->subject, err);
+  int code = model_arguments_refuse(&arguments->settings, &arguments->training, run, run, err);
   if (code == 0) {
-    code = output_prepare(&arguments->output, NULL, &arguments->subject, 1, err);
+    code = output_prepare(&arguments->output, NULL, &run, 1, err);
   }
   if (code == 0) {
-    code = load_facts(arguments->subject, &facts, err);
+    code = load_facts(run, &facts, err);
   }
   if (code == 0) {
     code = replay_facts(arguments, &facts, err);
@@ -127,22 +120,10 @@ static int replay_recorded(const struct arguments *arguments, struct error *err)
 
 /* ---- a model ----------------------------------------------------------------------------------------------------- */
 
-struct steps_progress {
-  struct progress progress;
-  size_t done, all;
-};
-
-static void on_step(void *context, const struct train_step *step) {
-  struct steps_progress *steps = context;
-  (void)step;
-  steps->done++;
-  progress_update(&steps->progress, (double)steps->done / (double)steps->all);
-}
-
 static int emit_model(const struct arguments *arguments, const struct replay_model_options *options,
                       const struct replay_model *replay, struct error *err) {
   struct sink sink;
-  int code = sink_open(&sink, arguments->output.path, arguments->output.color, err);
+  int code = output_open(&sink, &arguments->output, NULL, err);
   if (code == 0) {
     (arguments->output.json ? replay_model_json_emit : replay_model_text_emit)(&sink, options, replay);
     code = sink_close(&sink, err);
@@ -150,63 +131,54 @@ static int emit_model(const struct arguments *arguments, const struct replay_mod
   return code;
 }
 
-static int replay_trained(const struct arguments *arguments, const struct replay_model_options *options,
-                          struct error *err) {
-  struct steps_progress *steps = options->run.context;
+static int replay_trained(const struct arguments *arguments, struct training *training, struct error *err) {
+  struct replay_model_options options = {.run = training->options, .bits_count = arguments->widths.count};
   struct replay_model replay;
-  progress_begin(&steps->progress, "training");
-  int code = replay_model(&replay, options, err);
-  progress_end(&steps->progress);
+  memcpy(options.bits, arguments->widths.bits, sizeof options.bits);
+  training_begin(training, options.run.steps * options.bits_count);
+  int code = replay_model(&replay, &options, err);
+  training_end(training);
   if (code == 0) {
-    code = emit_model(arguments, options, &replay, err);
+    code = emit_model(arguments, &options, &replay, err);
   }
   replay_model_fini(&replay);
   return code;
 }
 
 static int replay_built_in(const struct arguments *arguments, struct error *err) {
-  struct steps_progress steps = {.all = arguments->training.steps * arguments->widths.count};
-  struct replay_model_options options = {.run = {.optimizer = arguments->settings.optimizer,
-                                                 .steps = arguments->training.steps,
-                                                 .seed = arguments->training.seed,
-                                                 .method = arguments->widths.method,
-                                                 .progress = on_step,
-                                                 .context = &steps},
-                                         .bits_count = arguments->widths.count};
-  struct data *data = NULL;
-  memcpy(options.bits, arguments->widths.bits, sizeof options.bits);
-  if (arguments->training.rate > 0) {
-    options.run.optimizer.rate = (float)arguments->training.rate;
-  }
-  int code = options.run.steps ? 0 : error_set(err, ERROR_USAGE, "--steps: train one step at least");
+  struct training training;
+  struct model_options *model = &training.options.model;
+  training_init(&training, &arguments->settings, &arguments->training, arguments->widths.method);
+  int code = arguments->training.steps ? 0 : error_set(err, ERROR_USAGE, "--steps: train one step at least");
   if (code == 0) {
-    code = model_arguments_find(&arguments->settings, arguments->subject, &options.run.model, err);
+    code = model_arguments_find(&arguments->settings, arguments->subject.name, model, err);
   }
   if (code == 0) {
-    code = training_arguments_data(&arguments->training, "random", &options.run.model, &data, err);
-    options.run.data = data;
+    code = training_arguments_data(&arguments->training, "random", model, &training.data, err);
+    training.options.data = training.data;
   }
   if (code == 0) {
-    const char *const inputs[] = {model_arguments_file(arguments->subject), data ? data->source : NULL};
-    code = output_prepare(&arguments->output, NULL, inputs, 2, err);
+    code = training_prepare_output(&training, arguments->subject.name, &arguments->output, NULL, err);
   }
   if (code == 0) {
-    code = replay_trained(arguments, &options, err);
+    code = replay_trained(arguments, &training, err);
   }
-  data_close(data);
+  training_fini(&training);
   return code;
 }
 
 static int run(int argc, char **argv) {
-  struct arguments arguments = {.widths = {.bits = {0, 1, 2, 3, 4}, .count = 5, .exact_too = true},
+  struct arguments arguments = {.subject = {.missing = "no RUN or MODEL given; `actscope models' lists the models",
+                                            .one = "one RUN or MODEL is replayed"},
+                                .widths = {.bits = {0, 1, 2, 3, 4}, .count = 5, .exact_too = true},
                                 .training = {.steps = STEPS_DEFAULT, .seed = 1},
                                 .settings.optimizer = optimizer_defaults(OPTIMIZER_ADAMW)};
   struct error err;
   argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-  const int code = model_arguments_is_model(arguments.subject) ? replay_built_in(&arguments, &err)
-                                                               : replay_recorded(&arguments, &err);
+  const int code = model_arguments_is_model(arguments.subject.name) ? replay_built_in(&arguments, &err)
+                                                                    : replay_recorded(&arguments, &err);
   model_arguments_fini(&arguments.settings);
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;
 }
 
-const struct command command_replay = {"replay", "layers replayed exact and few-bit: bytes, time, error", run};
+const struct command command_replay = {"replay", "layers replayed exact and few-bit: bytes, time, error", run, &argp};

@@ -1,8 +1,10 @@
 /* actscope report: the views of a run. */
+#include "cli/choice.h"
 #include "cli/command.h"
 #include "cli/load.h"
 #include "cli/output.h"
 #include "cli/selection.h"
+#include "cli/subject.h"
 
 #include "reports/report.h"
 #include "reports/report_rows.h"
@@ -15,7 +17,7 @@
 enum { KEY_TOP = 0x100, KEY_TABLE };
 
 struct arguments {
-  const char *run;
+  struct subject run;
   const struct report_backend *backend; /* of --format, NULL: text; output.json set after it overrides */
   bool top_given;
   struct report_options report;
@@ -35,25 +37,13 @@ static size_t parse_top(const char *text, struct argp_state *state) {
 }
 
 static const struct report_backend *parse_format(const char *name, struct argp_state *state) {
-  const struct report_backend *backend = report_backend_find(name);
-  if (!backend) {
-    argp_error(state, "--format: unknown format '%s'; the formats are: %s", name, report_backend_names());
-  }
-  return backend;
+  size_t count;
+  return &report_backends(&count)[choice_parse(&choice_report_format, "--format", name, state)];
 }
 
 static const char *parse_table(const char *name, struct argp_state *state) {
-  if (!report_table_find(name)) {
-    argp_error(state, "--table: unknown table '%s'; the tables are: %s", name, report_table_names());
-  }
+  choice_parse(&choice_report_table, "--table", name, state);
   return name;
-}
-
-static void take_run(struct arguments *arguments, const char *text, struct argp_state *state) {
-  if (arguments->run) {
-    argp_error(state, "too many arguments: '%s'; one RUN is read", text);
-  }
-  arguments->run = text;
 }
 
 static error_t parse(int key, char *text, struct argp_state *state) {
@@ -62,6 +52,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
   case ARGP_KEY_INIT:
     state->child_inputs[0] = &arguments->output;
     state->child_inputs[1] = &arguments->selection;
+    state->child_inputs[2] = &arguments->run;
     return 0;
   case 'f':
     arguments->backend = parse_format(text, state);
@@ -74,11 +65,11 @@ static error_t parse(int key, char *text, struct argp_state *state) {
   case KEY_TABLE:
     arguments->report.table = parse_table(text, state);
     return 0;
-  case ARGP_KEY_ARG:
-    take_run(arguments, text, state);
-    return 0;
-  case ARGP_KEY_NO_ARGS:
-    argp_error(state, "no RUN given: a trace, or a store made from it");
+  case ARGP_KEY_END:
+    if (arguments->report.table &&
+        (arguments->output.json || !arguments->backend || strcmp(arguments->backend->name, "csv") != 0)) {
+      argp_error(state, "--table is for csv: add --format csv");
+    }
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -90,7 +81,8 @@ static const struct argp_option options[] = {
     {"table", KEY_TABLE, "TABLE", 0, "With csv: this table alone, with columns of its own, such as by_op or list", 0},
     {"top", KEY_TOP, "N", 0, "Show the first N of each list, 0 = all (default: 10 in text and md, else all)", 0},
     {0}};
-static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {&selection_argp, 0, "Selection:", 3}, {0}};
+static const struct argp_child children[] = {
+    {&output_argp, 0, NULL, 0}, {&selection_argp, 0, "Selection:", 3}, {&subject_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
     .options = options,
     .parser = parse,
@@ -104,7 +96,7 @@ static int emit(const struct arguments *arguments, const struct facts *facts, st
   const struct report_backend *backend = arguments->backend;
   struct report_options report = arguments->report;
   struct sink sink;
-  int code = output_open(&sink, &arguments->output, arguments->run, err);
+  int code = output_open(&sink, &arguments->output, arguments->run.name, err);
   if (code < 0) {
     return code;
   }
@@ -118,13 +110,13 @@ static int emit(const struct arguments *arguments, const struct facts *facts, st
 }
 
 static int run(int argc, char **argv) {
-  struct arguments arguments = {.selection = FACTS_SELECT_ALL};
+  struct arguments arguments = {.run = SUBJECT_RUN, .selection = FACTS_SELECT_ALL};
   struct facts facts = {0};
   struct error err;
   int code;
   argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-  code = facts_selection_needs_history(&arguments.selection) ? load_facts_history(arguments.run, &facts, &err)
-                                                             : load_facts(arguments.run, &facts, &err);
+  code = facts_selection_needs_history(&arguments.selection) ? load_facts_history(arguments.run.name, &facts, &err)
+                                                             : load_facts(arguments.run.name, &facts, &err);
   code = code == 0 ? facts_select(&facts, &arguments.selection, &err) : code;
   if (code == 0) {
     code = emit(&arguments, &facts, &err);
@@ -133,4 +125,5 @@ static int run(int argc, char **argv) {
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;
 }
 
-const struct command command_report = {"report", "where the memory went: peak, saved activations, few-bit peak", run};
+const struct command command_report = {"report", "where the memory went: peak, saved activations, few-bit peak", run,
+                                       &argp};

@@ -15,18 +15,41 @@ static void print_clean(const char *message) {
   free(clean);
 }
 
-void command_note(const char *format, ...) {
+static bool quiet;
+
+void command_be_quiet(void) {
+  quiet = true;
+}
+
+bool command_is_quiet(void) {
+  return quiet;
+}
+
+static void print_line(const char *format, va_list args) {
   char *message = NULL;
-  va_list args;
-  va_start(args, format);
-  int length = vasprintf(&message, format, args);
-  va_end(args);
+  const int length = vasprintf(&message, format, args);
   fputs("actscope: ", stderr);
   print_clean(length < 0 ? "out of memory" : message);
   putc('\n', stderr);
   if (length >= 0) {
     free(message);
   }
+}
+
+void command_note(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  print_line(format, args);
+  va_end(args);
+}
+
+void command_hint(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  if (!quiet) {
+    print_line(format, args);
+  }
+  va_end(args);
 }
 
 int command_fail(int code, const struct error *err) {

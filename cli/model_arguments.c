@@ -1,6 +1,9 @@
 /* Models by name and by settings. */
 #include "cli/model_arguments.h"
 
+#include "cli/choice.h"
+#include "cli/nearest.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,14 +27,13 @@ static void add_setting(struct model_arguments *arguments, const char *key, cons
   }
 }
 
+static const char *const optimizers[] = {[OPTIMIZER_SGD] = "sgd", [OPTIMIZER_ADAMW] = "adamw"};
+CHOICE_NAMES(optimizer_at, optimizers)
+const struct choice choice_optimizer = {"optimizer", optimizer_at};
+
 static void parse_optimizer(struct model_arguments *arguments, const char *name, struct argp_state *state) {
-  enum optimizer_kind kind;
-  struct error err;
-  if (optimizer_find(&kind, name, &err) < 0) {
-    argp_error(state, "--optimizer: %s", err.message);
-    return;
-  }
-  arguments->optimizer = optimizer_defaults(kind);
+  const size_t kind = choice_parse(&choice_optimizer, "--optimizer", name, state);
+  arguments->optimizer = optimizer_defaults((enum optimizer_kind)kind);
   arguments->optimizer_given = name;
 }
 
@@ -81,16 +83,22 @@ bool model_arguments_is_model(const char *name) {
   return ends_with(name, ".model");
 }
 
+static int find_by_name(struct model_options *options, const char *name, struct error *err) {
+  const int code = model_options_find(options, name, err);
+  return code == ERROR_USAGE ? nearest_suggest(err, code, name, choice_model.names) : code;
+}
+
 static int apply(struct model_options *options, const char *setting, struct error *err) {
   const char *equals = strchr(setting, '=');
   char key[MODEL_NAME_SIZE];
   snprintf(key, sizeof key, "%.*s", (int)(equals - setting), setting);
-  return model_options_set(options, key, equals + 1, err);
+  const int code = model_options_set(options, key, equals + 1, err);
+  return code < 0 ? nearest_suggest(err, code, key, model_options_key) : code;
 }
 
 int model_arguments_find(const struct model_arguments *arguments, const char *name, struct model_options *options,
                          struct error *err) {
-  int code = model_options_find(options, name, err);
+  int code = find_by_name(options, name, err);
   for (size_t i = 0; code == 0 && i < arguments->settings_count; i++) {
     code = apply(options, arguments->settings[i], err);
   }
@@ -108,7 +116,7 @@ static int check_name(const char *run, struct error *err) {
   if (strpbrk(run, "/.") || access(run, F_OK) == 0) {
     return 0;
   }
-  int code = model_options_find(&options, run, &why);
+  int code = find_by_name(&options, run, &why);
   return code < 0 ? error_set(err, code, "%.100s: no such file, and %.700s", run, why.message) : 0;
 }
 
@@ -155,12 +163,9 @@ static double parse_rate(const char *text, struct argp_state *state) {
   return rate;
 }
 
-static const char *parse_data(const char *text, struct argp_state *state) {
-  if (strcmp(text, "text") != 0 && strcmp(text, "digits") != 0 && strcmp(text, "random") != 0) {
-    argp_error(state, "--data: '%s' is none of text, digits, random", text);
-  }
-  return text;
-}
+static const char *const kinds_of_data[] = {"text", "digits", "random"};
+CHOICE_NAMES(data_at, kinds_of_data)
+const struct choice choice_data = {"kind", data_at};
 
 static error_t parse_training(int key, char *text, struct argp_state *state) {
   struct training_arguments *arguments = state->input;
@@ -176,10 +181,15 @@ static error_t parse_training(int key, char *text, struct argp_state *state) {
     arguments->rate = parse_rate(text, state);
     return 0;
   case KEY_DATA:
-    arguments->data = parse_data(text, state);
+    arguments->data = kinds_of_data[choice_parse(&choice_data, "--data", text, state)];
     return 0;
   case KEY_DATA_FILE:
     arguments->data_file = text;
+    return 0;
+  case ARGP_KEY_END:
+    if (arguments->data_file && arguments->data && strcmp(arguments->data, "random") == 0) {
+      argp_error(state, "--data-file names what to learn from, --data random learns from nothing; use one");
+    }
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;

@@ -1,6 +1,9 @@
 /* Options of the output. */
 #include "cli/output.h"
 
+#include "cli/choice.h"
+#include "cli/command.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,16 +12,10 @@
 
 enum { KEY_JSON = 0x200, KEY_COLOR };
 
-static void parse_color(struct output *output, const char *text, struct argp_state *state) {
-  static const char *const names[] = {"auto", "always", "never"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    if (strcmp(text, names[i]) == 0) {
-      output->color = (enum sink_color)i;
-      return;
-    }
-  }
-  argp_error(state, "--color: unknown choice '%s'; give auto, always or never", text);
-}
+static const char *const colors[] = {
+    [SINK_COLOR_AUTO] = "auto", [SINK_COLOR_ALWAYS] = "always", [SINK_COLOR_NEVER] = "never"};
+CHOICE_NAMES(color_at, colors)
+const struct choice choice_color = {"choice", color_at};
 
 static error_t parse_option(int key, char *text, struct argp_state *state) {
   struct output *output = state->input;
@@ -29,8 +26,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
   case KEY_JSON:
     output->json = true;
     return 0;
+  case 'q':
+    command_be_quiet();
+    return 0;
   case KEY_COLOR:
-    parse_color(output, text ? text : "always", state);
+    output->color = (enum sink_color)choice_parse(&choice_color, "--color", text ? text : "always", state);
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -39,12 +39,14 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
 
 #define OUTPUT_OPTION                                                                                                  \
   { "output", 'o', "PATH", 0, "Write to PATH instead of standard output (\"-\")", 1 }
+#define QUIET_OPTION                                                                                                   \
+  { "quiet", 'q', NULL, 0, "Show no progress, and say nothing but what went wrong", 2 }
 #define COLOR_OPTION                                                                                                   \
   { "color", KEY_COLOR, "WHEN", OPTION_ARG_OPTIONAL, "Colours and lines: auto (on a terminal), always, never", 2 }
 
 static const struct argp_option options[] = {
-    OUTPUT_OPTION, {"json", KEY_JSON, NULL, 0, "Show the figures as JSON", 1}, COLOR_OPTION, {0}};
-static const struct argp_option plain_options[] = {OUTPUT_OPTION, {0}};
+    OUTPUT_OPTION, {"json", KEY_JSON, NULL, 0, "Show the figures as JSON", 1}, COLOR_OPTION, QUIET_OPTION, {0}};
+static const struct argp_option plain_options[] = {OUTPUT_OPTION, QUIET_OPTION, {0}};
 
 const struct argp output_argp = {.options = options, .parser = parse_option};
 const struct argp output_plain_argp = {.options = plain_options, .parser = parse_option};
@@ -56,7 +58,7 @@ bool output_is_same(const char *output, const char *input) {
 }
 
 int output_check(const char *path, const char *run, struct error *err) {
-  if (path && output_is_same(path, run)) {
+  if (path && run && output_is_same(path, run)) {
     return error_set(err, ERROR_USAGE, "%s is the run itself and would be lost; give another name with -o", path);
   }
   return 0;

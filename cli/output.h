@@ -1,4 +1,4 @@
-/* The options that every command with something to show shares: -o, --json, --color. An argp child parser. */
+/* The options that every command with something to show shares: -o, --json, --color, --quiet. An argp child parser. */
 #ifndef ACTSCOPE_CLI_OUTPUT_H
 #define ACTSCOPE_CLI_OUTPUT_H
 
@@ -21,7 +21,7 @@ extern const struct argp output_argp, output_plain_argp;
 /* Are they one regular file? Either may be absent. */
 bool output_is_same(const char *output, const char *input);
 
-/* ERROR_USAGE if path is the run that is read: it would be lost. path may be NULL, and need not exist. */
+/* ERROR_USAGE if path is the run that is read: it would be lost. Both may be NULL, and path need not exist. */
 int output_check(const char *path, const char *run, struct error *err);
 
 /* Before long work: ERROR_USAGE if -o or `plot` (NULL: none) names one of the files that are read (NULL entries are

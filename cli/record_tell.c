@@ -10,7 +10,9 @@
 static const char *stop_text(uint32_t reason) {
   switch (reason) {
   case TRACE_STOP_DISK_FULL:
-    return "the disk was full; free some space, or choose another place with -o or a larger --min-size";
+    return "the disk was full, or the trace larger than ulimit -f allows; free some space, or choose another place "
+           "with "
+           "-o or a larger --min-size";
   case TRACE_STOP_FILE:
     return "the trace file could not be reached any more";
   default:

@@ -1,6 +1,8 @@
 /* Options of a selection. */
 #include "cli/selection.h"
 
+#include "cli/choice.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -37,15 +39,8 @@ static int parse_step(const char *text, struct argp_state *state) {
   return (int)value;
 }
 
-static enum facts_order parse_order(const char *text, struct argp_state *state) {
-  for (int i = 0; i < FACTS_ORDERS; i++) {
-    if (strcmp(facts_order_names[i], text) == 0) {
-      return (enum facts_order)i;
-    }
-  }
-  argp_error(state, "--sort: unknown order '%s'; give bytes, blocks, eligible, name or time", text);
-  return FACTS_BY_BYTES;
-}
+CHOICE_NAMES(order_at, facts_order_names)
+const struct choice choice_sort = {"order", order_at};
 
 static error_t parse(int key, char *text, struct argp_state *state) {
   struct facts_selection *selection = state->input;
@@ -66,7 +61,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     selection->until_ns = parse_time("--until", text, state);
     return 0;
   case KEY_SORT:
-    selection->order = parse_order(text, state);
+    selection->order = (enum facts_order)choice_parse(&choice_sort, "--sort", text, state);
     return 0;
   case ARGP_KEY_END:
     if (selection->since_ns >= selection->until_ns) {

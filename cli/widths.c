@@ -1,9 +1,13 @@
 /* Lists of bits. */
 #include "cli/widths.h"
 
+#include "cli/choice.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { KEY_BITS = 0x300, KEY_METHOD };
+enum { KEY_METHOD = 0x300 };
 
 static void add(struct widths *widths, unsigned bits) {
   for (size_t i = 0; i < widths->count; i++) {
@@ -29,33 +33,46 @@ static void parse_bits(struct widths *widths, const char *text, struct argp_stat
   } while (*at || at[-1] == ',');
 }
 
-static void parse_method(struct widths *widths, const char *text, struct argp_state *state) {
-  if (strcmp(text, "value") == 0) {
-    widths->method = QUANTIZER_VALUE;
-  } else if (strcmp(text, "interval") == 0) {
-    widths->method = QUANTIZER_INTERVAL;
-  } else {
-    argp_error(state, "unknown method '%s'; the methods are: value, interval", text);
-  }
-}
+static const char *const methods[] = {[QUANTIZER_VALUE] = "value", [QUANTIZER_INTERVAL] = "interval"};
+CHOICE_NAMES(method_at, methods)
+const struct choice choice_method = {"method", method_at};
 
 static error_t parse(int key, char *text, struct argp_state *state) {
+  struct widths *widths = state->input;
   switch (key) {
-  case KEY_BITS:
-    parse_bits(state->input, text, state);
+  case 'b':
+    parse_bits(widths, text, state);
     return 0;
   case KEY_METHOD:
-    parse_method(state->input, text, state);
+    widths->method = (enum quantizer_method)choice_parse(&choice_method, "--method", text, state);
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
   }
 }
 
+#define BITS_OPTION                                                                                                    \
+  { "bits", 'b', "LIST", 0, "Bits for each element, 1 to 8, separated by commas", 0 }
+
+/* Behind the help of --bits, what the command takes without it. */
+static char *help(int key, const char *text, void *input) {
+  const struct widths *widths = input;
+  char list[2 * (1 + QUANTIZER_BITS_MAX)] = "", *made = NULL;
+  if (key != 'b' || !widths || !widths->count) {
+    return (char *)text;
+  }
+  for (size_t i = 0; i < widths->count; i++) {
+    snprintf(list + strlen(list), sizeof list - strlen(list), "%s%u", i ? "," : "", widths->bits[i]);
+  }
+  return asprintf(&made, "%s (default %s)", text, list) < 0 ? (char *)text : made;
+}
+
+static const struct argp_option bits_options[] = {BITS_OPTION, {0}};
 static const struct argp_option options[] = {
-    {"bits", KEY_BITS, "LIST", 0, "Bits for each element, 1 to 8, separated by commas", 0},
+    BITS_OPTION,
     {"method", KEY_METHOD, "METHOD", 0,
      "Quantizers: value, any map from x to 2^B levels (default), or interval, as in the paper", 0},
     {0}};
 
-const struct argp widths_argp = {.options = options, .parser = parse};
+const struct argp widths_argp = {.options = options, .parser = parse, .help_filter = help};
+const struct argp widths_bits_argp = {.options = bits_options, .parser = parse, .help_filter = help};

@@ -14,7 +14,7 @@ struct widths {
   enum quantizer_method method;
 };
 
-/* Hand a struct widths with its defaults over as the child's input. */
-extern const struct argp widths_argp;
+/* Hand a struct widths with its defaults over as the child's input. widths_bits_argp: --bits alone. */
+extern const struct argp widths_argp, widths_bits_argp;
 
 #endif

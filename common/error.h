@@ -7,8 +7,8 @@
 
 enum error_code {
   ERROR_USAGE = -2,  /* the caller asked for something that makes no sense: exit status 2 */
-  ERROR_INPUT = -3,  /* a damaged, truncated, foreign or missing file: exit status 3 */
-  ERROR_IO = -4,     /* the system refused to read or write: exit status 3 */
+  ERROR_INPUT = -3,  /* what was read is damaged, truncated, foreign, or no use for this: exit status 3 */
+  ERROR_IO = -4,     /* a file is missing, or the system refused to read or write it: exit status 3 */
   ERROR_MEMORY = -5, /* out of memory: exit status 3 */
 };
 

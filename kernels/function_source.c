@@ -205,7 +205,8 @@ static int load_library(struct function_source *source, const char *path, const 
   int code;
   source->library = open_library(path);
   if (!source->library) {
-    return error_set(err, ERROR_INPUT, "cannot load the library: %s", dlerror());
+    const bool missing = strchr(path, '/') && access(path, R_OK) != 0;
+    return error_set(err, missing ? ERROR_IO : ERROR_INPUT, "cannot load the library: %s", dlerror());
   }
   if (asprintf(&derivative, "%s_derivative", name) < 0) {
     return out_of_memory(err, path);

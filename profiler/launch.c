@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define PRELOAD_NAME "actscope_preload.so"
+#define PACKAGE_FOLDER "/python" /* below our own folder; holds the Python package */
 
 /* ---- where our own files are ------------------------------------------------------------------------------------- */
 
@@ -104,7 +105,7 @@ static void set_recording(const struct launch_options *options, const char *fold
 
 static void set_apply(const struct launch_apply *apply, const char *folder) {
   char path[PATH_MAX + 64];
-  snprintf(path, sizeof path, "%s/python", folder);
+  snprintf(path, sizeof path, "%s" PACKAGE_FOLDER, folder);
   set_number(CONFIG_ENV_APPLY_BITS, apply->bits);
   set_or_unset(CONFIG_ENV_APPLY_FUNCTIONS, apply->functions);
   set_or_unset(CONFIG_ENV_APPLY_METHOD, apply->method);
@@ -278,12 +279,35 @@ static int run_recorded(const struct launch_options *options, const char *path, 
 
 static int check_package(const char *folder, struct error *err) {
   char path[PATH_MAX + 64];
-  snprintf(path, sizeof path, "%s/python/actscope/torch/__init__.py", folder);
+  snprintf(path, sizeof path, "%s" PACKAGE_FOLDER "/actscope/torch/__init__.py", folder);
   return access(path, R_OK) == 0 ? 0
                                  : error_set(err, ERROR_IO,
                                              "%s: the PyTorch drop-in is not there: %s; install actscope whole (cmake "
                                              "--install)",
                                              path, strerror(errno));
+}
+
+int launch_find_library(char **path, struct error *err) {
+  char folder[PATH_MAX];
+  int code = find_own_folder(folder, sizeof folder, err);
+  *path = NULL;
+  if (code == 0 && asprintf(path, "%s/" PRELOAD_NAME, folder) < 0) {
+    *path = NULL;
+    code = error_set(err, ERROR_MEMORY, "out of memory");
+  }
+  return code;
+}
+
+int launch_find_package(char **path, struct error *err) {
+  char folder[PATH_MAX];
+  *path = NULL;
+  int code = find_own_folder(folder, sizeof folder, err);
+  code = code ? code : check_package(folder, err);
+  if (code == 0 && asprintf(path, "%s" PACKAGE_FOLDER, folder) < 0) {
+    *path = NULL;
+    code = error_set(err, ERROR_MEMORY, "out of memory");
+  }
+  return code;
 }
 
 int launch_run(const struct launch_options *options, struct launch_result *result, struct error *err) {

@@ -49,7 +49,14 @@ struct launch_result {
 int launch_run(const struct launch_options *options, struct launch_result *result, struct error *err);
 void launch_result_fini(struct launch_result *result);
 
-/* A folder for launch_apply.report, in TMPDIR or /tmp, and its end; path is the caller's to free. */
+/* The preload library; ERROR_IO, and what to do, if it is not there or the loader cannot take it. path is the caller's to
+ * free. */
+int launch_find_library(char **path, struct error *err);
+/* The folder that holds the Python package `actscope`, for PYTHONPATH; path is the caller's to free. */
+int launch_find_package(char **path, struct error *err);
+
+/* A folder for what Python processes leave (launch_apply.report, verify's result), in TMPDIR or /tmp, and its end; path is
+ * the caller's to free. */
 int launch_report_make(char **path, struct error *err);
 void launch_report_remove(const char *path);
 

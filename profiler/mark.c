@@ -48,12 +48,60 @@ static uint64_t handle_of(const char *name) {
   return recorder_name_handle(name, strlen(name));
 }
 
+/* ---- scopes ---------------------------------------------------------------------------------------------------------- */
+
+/* The calling thread's: "blocks.3.mlp" and where each of its names begins. What is deeper or longer than there is room for
+ * is counted, so that every pop finds its push, but not told. */
+enum { SCOPES = 32, SCOPE_NAME = 384 };
+static __thread struct scope {
+  unsigned depth;
+  uint16_t begins[SCOPES]; /* lengths of the name before each push */
+  uint16_t length;
+  char name[SCOPE_NAME];
+} scope __attribute__((tls_model("initial-exec")));
+
+static void scope_append(const char *name) {
+  size_t room = SCOPE_NAME - 1 - scope.length, size = strlen(name);
+  size = size < room ? size : room;
+  memcpy(scope.name + scope.length, name, size);
+  scope.length = (uint16_t)(scope.length + size);
+  scope.name[scope.length] = '\0';
+}
+
+static void scope_push(const char *name) {
+  if (scope.depth++ >= SCOPES) {
+    return;
+  }
+  scope.begins[scope.depth - 1] = scope.length;
+  if (name && *name) {
+    scope_append(scope.length ? "." : "");
+    scope_append(name);
+  }
+}
+
+static void scope_pop(void) {
+  if (scope.depth && --scope.depth < SCOPES) {
+    scope.length = scope.begins[scope.depth];
+    scope.name[scope.length] = '\0';
+  }
+}
+
+static void scope_replace(const char *name) {
+  scope.depth = 0;
+  scope.length = 0;
+  scope.name[0] = '\0';
+  scope_append(name ? name : "");
+}
+
 /* Names the holder: one data, several ops. Addresses have 47 bits. */
 static uint64_t token_of(const void *data, const char *op) {
   return (uint64_t)(uintptr_t)data ^ (op && *op ? hash_of(op) << 48 : 0);
 }
 
 /* ---- hooks ----------------------------------------------------------------------------------------------------------- */
+
+/* A region was marked: also small pieces of a block may be known to the analysis. */
+static bool has_regions;
 
 static uint64_t size_of(uint32_t type) {
   switch (type) { /* c10::ScalarType */
@@ -77,7 +125,8 @@ static uint64_t size_of(uint32_t type) {
 EXPORT void actscope_mark_hook_save(const void *data, uint64_t elements, uint32_t type, const char *op);
 EXPORT void actscope_mark_hook_save(const void *data, uint64_t elements, uint32_t type, const char *op) {
   const uint64_t bytes = elements * size_of(type);
-  if (elements > TRACE_SIZE_MAX / 8 || bytes + 64 < recorder_min_size) {
+  const bool small = bytes + 64 < recorder_min_size && !__atomic_load_n(&has_regions, __ATOMIC_RELAXED);
+  if (elements > TRACE_SIZE_MAX / 8 || small) {
     return;
   }
   struct trace_save save = {
@@ -109,7 +158,65 @@ EXPORT void actscope_mark_hook_backward(int begins) {
   recorder_phase(TRACE_PHASE_BACKWARD, begins != 0);
 }
 
+/* What the thread was told last. A trace knows beginnings and ends of three phases: "outside" is when none of them is on,
+ * and what follows a backward pass is an update, unless it is told to be over. */
+EXPORT void actscope_mark_hook_phase(int phase);
+EXPORT void actscope_mark_hook_phase(int phase) {
+  static __thread int current __attribute__((tls_model("initial-exec")));
+  const int before = current;
+  if (phase < 0 || phase > TRACE_PHASE_UPDATE) {
+    return;
+  }
+  current = phase;
+  if (before) {
+    recorder_phase((uint32_t)before, false);
+  }
+  if (phase) {
+    recorder_phase((uint32_t)phase, true);
+  } else if (before == TRACE_PHASE_BACKWARD) {
+    recorder_phase(TRACE_PHASE_UPDATE, true);
+    recorder_phase(TRACE_PHASE_UPDATE, false);
+  }
+}
+
+EXPORT void actscope_mark_hook_step(void);
+EXPORT void actscope_mark_hook_step(void) {
+  recorder_step();
+}
+
+EXPORT void actscope_mark_hook_region(const void *data, uint64_t bytes, const char *name, const char *op);
+EXPORT void actscope_mark_hook_region(const void *data, uint64_t bytes, const char *name, const char *op) {
+  struct trace_region region = {
+      .data = (uintptr_t)data,
+      .bytes = bytes,
+      .name = (uint32_t)handle_of(name),
+      .op = (uint32_t)handle_of(op),
+  };
+  if (data && bytes && bytes <= TRACE_SIZE_MAX) {
+    __atomic_store_n(&has_regions, true, __ATOMIC_RELAXED);
+    recorder_region(&region, __builtin_frame_address(0));
+  }
+}
+
+EXPORT void actscope_mark_hook_region_end(const void *data);
+EXPORT void actscope_mark_hook_region_end(const void *data) {
+  recorder_region_end((uintptr_t)data);
+}
+
 EXPORT void actscope_mark_hook_layer(const char *name);
 EXPORT void actscope_mark_hook_layer(const char *name) {
+  scope_replace(name);
   recorder_layer(handle_of(name));
+}
+
+EXPORT void actscope_mark_hook_push(const char *name);
+EXPORT void actscope_mark_hook_push(const char *name) {
+  scope_push(name);
+  recorder_layer(handle_of(scope.name));
+}
+
+EXPORT void actscope_mark_hook_pop(void);
+EXPORT void actscope_mark_hook_pop(void) {
+  scope_pop();
+  recorder_layer(handle_of(scope.name));
 }

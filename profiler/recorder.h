@@ -71,6 +71,10 @@ void recorder_save(struct trace_save *save, const void *frame);
 void recorder_release(uint64_t tensor, uint64_t node_type, uint32_t source);
 void recorder_resident(uint64_t data, uint64_t bytes, uint32_t role, const char *name, size_t name_size);
 void recorder_phase(uint32_t phase, bool begins);
+/* Of marks. `region->stack` and `region->layer` are filled in here. */
+void recorder_region(struct trace_region *region, const void *frame);
+void recorder_region_end(uint64_t data);
+void recorder_step(void);
 void recorder_meta(const char *key, const char *value);
 
 /* Layers: what the calling thread saves from here on is of this one. `handle` is what recorder_name_handle gave for a

@@ -253,6 +253,39 @@ void recorder_phase(uint32_t phase, bool begins) {
   }
 }
 
+void recorder_region(struct trace_region *region, const void *frame) {
+  struct event event;
+  if (begin_event(&event, recorder_current())) {
+    struct thread_state *state = event.state;
+    region->stack = capture_stack(state, frame);
+    region->layer = state->layer;
+    uint64_t now = run_file_now(&recorder.file);
+    (void)WRITE(state, trace_write_region(&state->writer, now, region));
+    end_event(&event);
+  }
+}
+
+void recorder_region_end(uint64_t data) {
+  struct event event;
+  if (begin_event(&event, recorder_current())) {
+    struct thread_state *state = event.state;
+    uint64_t now = run_file_now(&recorder.file);
+    (void)WRITE(state, trace_write_region_end(&state->writer, now, data));
+    end_event(&event);
+  }
+}
+
+void recorder_step(void) {
+  struct event event;
+  if (begin_event(&event, recorder_current())) {
+    struct thread_state *state = event.state;
+    uint64_t now = run_file_now(&recorder.file);
+    write_small(state, now);
+    (void)WRITE(state, trace_write_step(&state->writer, now));
+    end_event(&event);
+  }
+}
+
 void recorder_meta(const char *key, const char *value) {
   struct event event;
   if (begin_event(&event, recorder_current())) {

@@ -1,6 +1,8 @@
 /* Sinks: standard output, files replaced as a whole, memory. */
 #include "reports/sink.h"
 
+#include "common/temporary.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <langinfo.h>
@@ -21,13 +23,22 @@ static int terminal_width(int fd) {
   return size.ws_col < WIDTH_MIN ? WIDTH_MIN : size.ws_col > WIDTH_MAX ? WIDTH_MAX : size.ws_col;
 }
 
+bool sink_wants_color(bool terminal) {
+  const char *no_color = getenv("NO_COLOR"), *force = getenv("CLICOLOR_FORCE"), *clicolor = getenv("CLICOLOR");
+  const char *term = getenv("TERM");
+  if (no_color && *no_color) {
+    return false;
+  }
+  if (force && *force && strcmp(force, "0") != 0) {
+    return true;
+  }
+  return terminal && term && strcmp(term, "dumb") != 0 && !(clicolor && strcmp(clicolor, "0") == 0);
+}
+
 static void choose_look(struct sink *sink, enum sink_color color) {
   int fd = fileno(sink->file);
   bool terminal = isatty(fd);
-  const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-  bool capable = terminal && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
-
-  sink->color = color == SINK_COLOR_ALWAYS || (color == SINK_COLOR_AUTO && capable);
+  sink->color = color == SINK_COLOR_ALWAYS || (color == SINK_COLOR_AUTO && sink_wants_color(terminal));
   sink->unicode = (terminal || color == SINK_COLOR_ALWAYS) && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
   sink->width = terminal ? terminal_width(fd) : WIDTH_DEFAULT;
 }
@@ -52,6 +63,9 @@ static int open_replacement(struct sink *sink, const char *path, const struct st
     /* Another owner's mode cannot always be kept; the report matters more. */
     errno = 0;
   }
+  if (fd >= 0) {
+    temporary_add(sink->temporary);
+  }
   return fd;
 }
 
@@ -65,6 +79,7 @@ static int open_path(struct sink *sink, const char *path) {
 }
 
 static void forget_names(struct sink *sink) {
+  temporary_drop(sink->temporary);
   free(sink->path);
   free(sink->temporary);
   sink->path = sink->temporary = NULL;

@@ -23,8 +23,12 @@ struct sink {
 
 enum sink_color { SINK_COLOR_AUTO, SINK_COLOR_ALWAYS, SINK_COLOR_NEVER };
 
+/* Does the environment ask for colour? NO_COLOR (not empty): never; CLICOLOR_FORCE (not empty, not 0): always; else on a
+ * terminal that is not dumb, unless CLICOLOR is 0. */
+bool sink_wants_color(bool terminal);
+
 /* path NULL or "-": standard output. What is no regular file (a pipe, /dev/null) is written to directly. Colour,
- * character set and width follow the terminal, the locale (setlocale is the caller's), NO_COLOR and color. */
+ * character set and width follow the terminal, the locale (setlocale is the caller's), sink_wants_color and color. */
 int sink_open(struct sink *sink, const char *path, enum sink_color color, struct error *err);
 /* 80 columns, plain; 0 or ERROR_MEMORY. */
 int sink_open_memory(struct sink *sink, struct error *err);

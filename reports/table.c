@@ -59,15 +59,14 @@ static size_t line_bytes(const char *text, int columns) {
   return fits;
 }
 
-void paragraph_print(struct sink *sink, enum style style, int indent, const char *first, const char *text) {
+void paragraph_continue(struct sink *sink, enum style style, int indent, const char *text) {
   char *clean = format_clean(text, true);
   const char *at = clean;
-  int lead = indent - format_width(first);
   if (!clean) {
     sink_fail(sink, ENOMEM);
     return;
   }
-  sink_print(sink, "%*s%s%s", lead > 0 ? lead : 0, "", first, *at ? "" : "\n");
+  sink_print(sink, "%s", *at ? "" : "\n");
   while (*at) {
     size_t size = line_bytes(at, sink->width - indent);
     sink_print(sink, "%s%.*s%s\n", style_begin(sink, style), (int)size, at, style_end(sink, style));
@@ -75,6 +74,12 @@ void paragraph_print(struct sink *sink, enum style style, int indent, const char
     sink_print(sink, "%*s", *at ? indent : 0, "");
   }
   free(clean);
+}
+
+void paragraph_print(struct sink *sink, enum style style, int indent, const char *first, const char *text) {
+  const int lead = indent - format_width(first);
+  sink_print(sink, "%*s%s", lead > 0 ? lead : 0, "", first);
+  paragraph_continue(sink, style, indent, text);
 }
 
 const char *bar_format(char out[static BAR_SIZE], double share, int columns, bool unicode) {
@@ -206,6 +211,14 @@ static void print_titles(const struct table *table, const int *widths) {
   sink_print(table->sink, "\n");
 }
 
+static enum style cell_style(const struct table *table, size_t column, const char *text) {
+  enum style style = table->columns[column].style;
+  if (style != STYLE_CHANGE) {
+    return style;
+  }
+  return *text == '+' ? STYLE_WARN : *text == '-' ? STYLE_GOOD : STYLE_PLAIN;
+}
+
 static void print_row(const struct table *table, size_t row, const int *widths) {
   size_t last = table->columns_count;
   while (last > 1 && !cell_at(table, row, last - 1)[0]) { /* no blanks at the line's end */
@@ -213,7 +226,8 @@ static void print_row(const struct table *table, size_t row, const int *widths) 
   }
   for (size_t c = 0; c < last; c++) {
     sink_print(table->sink, "%*s", c ? GAP : INDENT, "");
-    print_cell(table, c, cell_at(table, row, c), widths[c], table->columns[c].style);
+    const char *text = cell_at(table, row, c);
+    print_cell(table, c, text, widths[c], cell_style(table, c, text));
   }
   sink_print(table->sink, "\n");
 }

@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_ACCENT, STYLE_GOOD, STYLE_WARN, STYLE_COUNT };
+/* Of a table's column: "+1.0 MiB" is STYLE_WARN, "-1.0 MiB" is STYLE_GOOD, since memory is what is counted here. */
+#define STYLE_CHANGE STYLE_COUNT
 
 /* Text in a style, if the sink has colours. The text is trusted (already clean). */
 void style_print(struct sink *sink, enum style style, const char *text);
@@ -16,6 +18,8 @@ void style_print(struct sink *sink, enum style style, const char *text);
 void section_print(struct sink *sink, const char *title);
 /* A paragraph wrapped at the sink's width: every line is indented, `first` replaces the first line's indent's end. */
 void paragraph_print(struct sink *sink, enum style style, int indent, const char *first, const char *text);
+/* The same on a line that was begun, `indent` columns of which are taken. */
+void paragraph_continue(struct sink *sink, enum style style, int indent, const char *text);
 
 /* A bar for share (0 to 1) of `columns` columns: 64 * 3 bytes hold any; never empty for a share above zero. */
 #define BAR_SIZE 200

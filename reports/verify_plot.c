@@ -33,6 +33,10 @@ static void print_curves(struct sink *sink, const struct verify_result *result, 
   sink_print(sink, "\n");
 }
 
+static bool has_parameters(const struct verify_view *view) {
+  return view->subject == VERIFY_MODEL || view->subject == VERIFY_TORCH;
+}
+
 void verify_plot_emit(struct sink *sink, const struct verify_view *view, const struct verify_result *result) {
   const bool trained = result->widths_count && result->widths[0].trained.count;
   const size_t rows = result->widths_count ? result->widths[0].start.count : 0;
@@ -49,14 +53,14 @@ void verify_plot_emit(struct sink *sink, const struct verify_view *view, const s
   sink_print(sink, "set title ");
   gnuplot_quote(sink, view->subject == VERIFY_RUN ? "run" : view->name);
   sink_print(sink, ".': few-bit against exact gradients, by %s' noenhanced\nset ylabel '1 - cosine'\n",
-             view->subject == VERIFY_MODEL ? "parameter" : "activation");
+             has_parameters(view) ? "parameter" : "activation");
   print_curves(sink, result, "start", 2);
   if (trained) {
     sink_print(sink, "set title \"after %zu steps\"\n", result->steps);
   } else {
     sink_print(sink, "set title \"\"\nset ylabel 'relative error'\n");
   }
-  sink_print(sink, "set xlabel 'number of the %s'\n", view->subject == VERIFY_MODEL ? "parameter" : "activation");
+  sink_print(sink, "set xlabel 'number of the %s'\n", has_parameters(view) ? "parameter" : "activation");
   print_curves(sink, result, trained ? "trained" : "start", trained ? 2 : 3);
   sink_print(sink, "unset multiplot\n");
 }

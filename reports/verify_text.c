@@ -59,7 +59,11 @@ static void summary_table(struct sink *sink, const struct verify_view *view, con
 static void memory_row(struct table *table, const char *bits, const char *how, const struct verify_memory *memory) {
   table_cell(table, bits);
   table_cell(table, how);
-  table_bytes(table, memory->peak_bytes);
+  if (memory->peak_bytes) {
+    table_bytes(table, memory->peak_bytes);
+  } else { /* PyTorch's own model: what the peak would be is `project`'s to say */
+    table_cell(table, "-");
+  }
   table_bytes(table, memory->saved_bytes);
 }
 
@@ -222,7 +226,13 @@ static void print_notes(struct sink *sink, const struct verify_view *view, const
                                   : "Gradients of weights as drawn, untrained, are the hardest; --steps N checks those "
                                     "of trained weights, too.");
   }
-  if (result->skipped) {
+  if (view->subject == VERIFY_TORCH && result->skipped) {
+    snprintf(line, sizeof line,
+             "%zu parameter%s left out, whose gradient is nothing but rounding noise, as that of a bias in front of a "
+             "batch norm is; --json has them.",
+             result->skipped, result->skipped == 1 ? " is" : "s are");
+    paragraph_print(sink, STYLE_DIM, 0, "", line);
+  } else if (result->skipped) {
     snprintf(line, sizeof line,
              "%zu eligible activation%s not checked: libfewbit has not their function or type; `actscope replay' lists "
              "them.",

@@ -6,12 +6,12 @@
 #include "kernels/replay/verify_train.h"
 #include "reports/sink.h"
 
-enum verify_subject { VERIFY_ARRAYS, VERIFY_RUN, VERIFY_MODEL };
+enum verify_subject { VERIFY_ARRAYS, VERIFY_RUN, VERIFY_MODEL, VERIFY_TORCH };
 
 /* What was checked. */
 struct verify_view {
   enum verify_subject subject;
-  const char *name;   /* of the model, the run, or the function of the arrays */
+  const char *name;   /* of the model, the run, or the function of the arrays; VERIFY_TORCH: SCRIPT.py:FUNCTION */
   const char *data;   /* "random", "text", "digits"; arrays: the file of X */
   const char *source; /* the file of a model's data; NULL: none */
   enum quantizer_method method;
@@ -19,6 +19,11 @@ struct verify_view {
   size_t rows_max; /* of a table, those with the least cosine; 0: all of them, in their order */
   struct verify_limits limits;
 };
+
+/* What the Python package wrote ("actscope.verify/1", kind "torch"), NUL at its end, for the text and the plot; result is for
+ * verify_result_fini, after failure, too. Parameters whose gradient is nothing but rounding noise are left out of the rows,
+ * as they are of the figures over all rows, and counted in result->skipped. ERROR_INPUT for anything else. */
+int verify_json_read(const char *document, struct verify_result *result, struct error *err);
 
 void verify_text_emit(struct sink *sink, const struct verify_view *view, const struct verify_result *result);
 /* Schema "actscope.verify/1". */

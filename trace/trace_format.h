@@ -10,7 +10,7 @@
 #define TRACE_MAGIC "ACTSCOPE"
 #define TRACE_MAGIC_SIZE 8
 #define TRACE_VERSION_MAJOR 1 /* a reader refuses a trace of another major version */
-#define TRACE_VERSION_MINOR 1 /* a larger minor version only adds long records and header fields */
+#define TRACE_VERSION_MINOR 2 /* a larger minor version only adds long records and header fields */
 
 /* ---- file header: byte offsets ------------------------------------------------------------------------------- */
 enum trace_header_offset {
@@ -115,6 +115,10 @@ enum trace_tag {
   TRACE_TAG_RESIDENT = 0x83, /* dt uv:data uv:bytes uv:role uv:name       the block that holds `data` is a parameter ... */
   TRACE_TAG_PHASE = 0x84,    /* dt uv:phase uv:edge                       a phase begins (edge 1) or ends (edge 0) */
   TRACE_TAG_LOST = 0x85,     /* dt uv:count                               so many events were not recorded here */
+  TRACE_TAG_REGION = 0x86,   /* dt uv:data uv:bytes uv:layer uv:name uv:op stack   a piece of a heap block is a block of
+                                its own from here on; strings' ids, 0 = none (these three from version 1.2 on) */
+  TRACE_TAG_REGION_END = 0x87, /* dt uv:data                              it is part of its block again */
+  TRACE_TAG_STEP = 0x88,     /* dt                                        the program says that a step begins */
 
   TRACE_TAG_STACK = 0xc0,    /* uv:id uv:shared uv:new [sv:address]*new   frames, innermost first; the last `shared`
                                 (outermost) frames are those of the chunk's previous stack; each address is a difference

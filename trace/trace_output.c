@@ -1,6 +1,7 @@
 /* Writing of finished traces: see the header. */
 #include "trace/trace_output.h"
 
+#include "common/temporary.h"
 #include "trace/crc32.h"
 #include "trace/trace_writer.h"
 
@@ -38,6 +39,7 @@ static int make_temporary(struct trace_output *output, unsigned mode, struct err
     output->temporary = NULL;
     return code;
   }
+  temporary_add(output->temporary);
   fchmod(fd, mode & 0777);
   output->file = fdopen(fd, "w");
   if (!output->file) {
@@ -167,6 +169,7 @@ int trace_output_end(struct trace_output *output, int exit_status, struct error 
   if (!write_out(output) || rename(output->temporary, output->target) != 0) {
     return refuse_write(output, err);
   }
+  temporary_drop(output->temporary);
   free(output->temporary);
   output->temporary = NULL;
   return 0;
@@ -178,6 +181,7 @@ void trace_output_fini(struct trace_output *output) {
   }
   if (output->temporary) {
     unlink(output->temporary);
+    temporary_drop(output->temporary);
   }
   ZSTD_freeCCtx(output->zstd);
   free(output->temporary);

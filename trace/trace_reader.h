@@ -47,6 +47,9 @@ enum trace_event_kind {
   TRACE_RESIDENT,  /* resident */
   TRACE_PHASE,     /* phase */
   TRACE_LOST,      /* size = number of events that were not recorded */
+  TRACE_REGION,    /* region, stack: a piece of a heap block is a block of its own from here on */
+  TRACE_REGION_END, /* address: that region is part of its block again */
+  TRACE_STEP,      /* the program says that a step begins */
 };
 
 struct trace_event {
@@ -85,6 +88,12 @@ struct trace_event {
       enum trace_phase phase;
       bool begins;
     } phase;
+    struct {
+      uint64_t data, bytes;
+      const char *layer; /* of the thread that carved it, then; or "" */
+      const char *name;  /* the program's name for it, or "" */
+      const char *op;    /* what keeps it for backward, or "": its saves say */
+    } region;
   };
 };
 
@@ -97,8 +106,8 @@ struct trace_module {
   size_t build_id_size;
 };
 
-/* Opens path. On success *out is owned by the caller, who ends it with trace_reader_close. ERROR_INPUT: missing, empty,
- * foreign, of another version, or damaged beyond use. A trace whose end is missing opens, with info->damage set; what
+/* Opens path. On success *out is owned by the caller, who ends it with trace_reader_close. ERROR_IO: missing, not
+ * to be read; ERROR_INPUT: empty, foreign, of another version, or damaged beyond use. A trace whose end is missing opens, with info->damage set; what
  * is there is read, and then trace_reader_next ends with ERROR_INPUT. What a killed process left is not damaged. */
 int trace_reader_open(struct trace_reader **out, const char *path, struct error *err);
 void trace_reader_close(struct trace_reader *reader); /* NULL allowed */

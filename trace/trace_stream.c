@@ -153,6 +153,24 @@ static const char *take_lost(struct trace_decoder *in, struct trace_event *event
   return event->size > TRACE_SIZE_MAX ? "a number of lost events makes no sense" : NULL;
 }
 
+static const char *take_region(struct trace_stream *s, struct trace_decoder *in, struct trace_event *event) {
+  event->region.data = trace_take_uv(in);
+  event->region.bytes = trace_take_uv(in);
+  uint64_t layer = trace_take_uv(in), name = trace_take_uv(in), op = trace_take_uv(in);
+  if (event->region.bytes > TRACE_SIZE_MAX) {
+    return "a region is larger than is possible";
+  }
+  const char *problem = give_string(s, layer, &event->region.layer);
+  problem = problem ? problem : give_string(s, name, &event->region.name);
+  problem = problem ? problem : give_string(s, op, &event->region.op);
+  return problem ? problem : take_stack(s, in, event);
+}
+
+static const char *take_region_end(struct trace_decoder *in, struct trace_event *event) {
+  event->address = trace_take_uv(in);
+  return NULL;
+}
+
 static const char *take_long(struct trace_stream *s, struct trace_decoder *in, struct trace_event *event) {
   switch (s->tag) {
   case TRACE_TAG_THREAD:
@@ -170,6 +188,15 @@ static const char *take_long(struct trace_stream *s, struct trace_decoder *in, s
   case TRACE_TAG_PHASE:
     event->kind = TRACE_PHASE;
     return take_phase(in, event);
+  case TRACE_TAG_REGION:
+    event->kind = TRACE_REGION;
+    return take_region(s, in, event);
+  case TRACE_TAG_REGION_END:
+    event->kind = TRACE_REGION_END;
+    return take_region_end(in, event);
+  case TRACE_TAG_STEP:
+    event->kind = TRACE_STEP;
+    return NULL;
   default: /* peek lets no other tag through */
     event->kind = TRACE_LOST;
     return take_lost(in, event);
@@ -186,7 +213,7 @@ static void peek_end(struct trace_stream *s) {
 
 static bool is_known(uint8_t tag) {
   return (tag >= TRACE_TAG_ALLOC && tag <= TRACE_TAG_REALLOC_ALLOC) ||
-         (tag >= TRACE_TAG_THREAD && tag <= TRACE_TAG_LOST);
+         (tag >= TRACE_TAG_THREAD && tag <= TRACE_TAG_STEP);
 }
 
 static const char *begin_problem(const struct trace_stream *s, const struct trace_decoder *in) {

@@ -250,6 +250,37 @@ bool trace_write_phase(struct trace_chunk_writer *w, uint64_t time_ns, uint32_t 
   return publish_long(w, put_uv(p, begins));
 }
 
+bool trace_write_region(struct trace_chunk_writer *w, uint64_t time_ns, const struct trace_region *region) {
+  if (!has_room(w, TRACE_RECORD_MAX)) {
+    return false;
+  }
+  uint8_t *p = begin_long(w->cursor, TRACE_TAG_REGION);
+  p = put_time(w, p, time_ns);
+  p = put_uv(p, region->data);
+  p = put_uv(p, region->bytes);
+  p = put_uv(p, region->layer);
+  p = put_uv(p, region->name);
+  p = put_uv(p, region->op);
+  return publish_long(w, put_uv(p, region->stack));
+}
+
+bool trace_write_region_end(struct trace_chunk_writer *w, uint64_t time_ns, uint64_t data) {
+  if (!has_room(w, TRACE_RECORD_MAX)) {
+    return false;
+  }
+  uint8_t *p = begin_long(w->cursor, TRACE_TAG_REGION_END);
+  p = put_time(w, p, time_ns);
+  return publish_long(w, put_uv(p, data));
+}
+
+bool trace_write_step(struct trace_chunk_writer *w, uint64_t time_ns) {
+  if (!has_room(w, TRACE_RECORD_MAX)) {
+    return false;
+  }
+  uint8_t *p = begin_long(w->cursor, TRACE_TAG_STEP);
+  return publish_long(w, put_time(w, p, time_ns));
+}
+
 bool trace_write_lost(struct trace_chunk_writer *w, uint64_t time_ns, uint64_t count) {
   if (!has_room(w, TRACE_RECORD_MAX)) {
     return false;

@@ -67,6 +67,14 @@ bool trace_write_release(struct trace_chunk_writer *w, uint64_t time_ns, uint64_
 bool trace_write_resident(struct trace_chunk_writer *w, uint64_t time_ns, uint64_t data, uint64_t bytes, uint32_t role,
                           uint32_t name);
 bool trace_write_phase(struct trace_chunk_writer *w, uint64_t time_ns, uint32_t phase, bool begins);
+struct trace_region {
+  uint64_t data, bytes;
+  uint32_t layer, name, op; /* strings; 0 = none */
+  uint32_t stack;
+};
+bool trace_write_region(struct trace_chunk_writer *w, uint64_t time_ns, const struct trace_region *region);
+bool trace_write_region_end(struct trace_chunk_writer *w, uint64_t time_ns, uint64_t data);
+bool trace_write_step(struct trace_chunk_writer *w, uint64_t time_ns);
 bool trace_write_lost(struct trace_chunk_writer *w, uint64_t time_ns, uint64_t count);
 
 /* Tables. `previous` is the stack that the same chunk's last STACK record held (count 0 at the chunk's beginning). */

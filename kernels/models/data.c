@@ -66,10 +66,10 @@ static int source_find(struct data *data, const char *path, struct error *err) {
     return 0;
   }
   if (data->kind == DATA_TEXT) {
-    return error_set(err, ERROR_INPUT, "no text to learn: %s is not there; install base-files, or name a text file",
+    return error_set(err, ERROR_IO, "no text to learn: %s is not there; install base-files, or name a text file",
                      text_places[0]);
   }
-  return error_set(err, ERROR_INPUT,
+  return error_set(err, ERROR_IO,
                    "no digits to learn: %s is not there; install python3-sklearn, or name a digits.csv.gz",
                    digits_places[0]);
 }
@@ -80,7 +80,7 @@ static int file_open(gzFile *file, const char *path, struct error *err) {
   if (*file) {
     return 0;
   }
-  return error_set(err, errno ? ERROR_INPUT : ERROR_MEMORY, "%.300s: cannot open: %s", path,
+  return error_set(err, errno ? ERROR_IO : ERROR_MEMORY, "%.300s: cannot open: %s", path,
                    errno ? strerror(errno) : "out of memory");
 }
 
@@ -88,7 +88,8 @@ static int file_close(gzFile file, const char *path, int code, struct error *err
   int number = 0;
   const char *message = gzerror(file, &number);
   if (code == 0 && number < 0) {
-    code = error_set(err, ERROR_INPUT, "%.300s: cannot read: %s", path, number == Z_ERRNO ? strerror(errno) : message);
+    code = error_set(err, number == Z_ERRNO ? ERROR_IO : ERROR_INPUT, "%.300s: cannot read: %s", path,
+                     number == Z_ERRNO ? strerror(errno) : message);
   }
   (void)gzclose_r(file);
   return code;

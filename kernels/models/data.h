@@ -22,7 +22,7 @@ struct data {
 };
 
 /* Reads a text file, or a digits.csv or digits.csv.gz (rows of 64 points and a label). path NULL: the usual places are
- * looked at, ERROR_INPUT if none has it, with what to install. */
+ * looked at. ERROR_IO: missing (with what to install), or not to be read; ERROR_INPUT: not what was expected. */
 int data_open(struct data **data, enum data_kind kind, const char *path, struct error *err);
 void data_close(struct data *data); /* NULL is allowed */
 

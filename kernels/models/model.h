@@ -32,10 +32,13 @@ struct model_options {
 /* A preset by name: the families' small defaults ("gpt": 4 layers, width 128, sequence 128, batch 8) and published
  * configurations ("gpt2", "gpt2-xl", "roberta-base", "bert-base", "llama-7b", "vit-b", "vit-l", "resnet-18", "resnet-50",
  * "resnet-101"). A path with a '/' or ending in ".model" is a file instead: `key = value` lines, # comments, `base = NAME`
- * first. ERROR_USAGE, with a suggestion, if there is none; ERROR_INPUT for a bad file, with its line. */
+ * first. ERROR_USAGE, with a suggestion, if there is none; ERROR_INPUT for a bad file, with its line,
+ * ERROR_IO for a missing one. */
 int model_options_find(struct model_options *options, const char *name, struct error *err);
-/* One key. ERROR_USAGE for an unknown key or a bad value, with what would do. */
+/* One key. ERROR_USAGE for an unknown key, one that the options' family does not look at, or a bad value, with what would
+ * do. */
 int model_options_set(struct model_options *options, const char *key, const char *value, struct error *err);
+const char *model_options_key(size_t index); /* NULL past the last */
 /* Do the sizes fit together? */
 int model_options_check(const struct model_options *options, struct error *err);
 

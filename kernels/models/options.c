@@ -15,25 +15,43 @@ struct key {
   const char *name;
   enum key_kind kind;
   size_t offset;
-  size_t least, most; /* of a size */
+  size_t least, most;   /* of a size */
+  const char *families; /* that have it, with blanks between; NULL: all */
 };
 
-#define KEY(kind, field, least, most)                                                                                  \
-  { #field, kind, offsetof(struct model_options, field), least, most }
+#define KEY(kind, field, least, most, families)                                                                        \
+  { #field, kind, offsetof(struct model_options, field), least, most, families }
+#define TEXT "gpt bert llama"
+#define BLOCKS "gpt bert vit llama"
+#define IMAGES "vit resnet"
+#define CLASSES "mlp vit resnet bert"
+#define NOT_RESNET "mlp gpt bert vit llama"
 
+/* clang-format off */
 static const struct key keys[] = {
-    KEY(KEY_FAMILY, family, 0, 0),         KEY(KEY_NAME, name, 0, 0),
-    KEY(KEY_FUNCTION, activation, 0, 0),   KEY(KEY_SIZE, layers, 0, 4096),
-    KEY(KEY_SIZE, width, 1, 1 << 20),      KEY(KEY_SIZE, heads, 1, 1 << 16),
-    KEY(KEY_SIZE, key_heads, 0, 1 << 16),  KEY(KEY_SIZE, hidden, 0, 1 << 22),
-    KEY(KEY_SIZE, vocabulary, 1, 1 << 24), KEY(KEY_SIZE, sequence, 1, 1 << 24),
-    KEY(KEY_SIZE, positions, 0, 1 << 24),  KEY(KEY_SIZE, types, 1, 1 << 16),
-    KEY(KEY_SIZE, image, 1, 1 << 14),      KEY(KEY_SIZE, channels, 1, 1 << 14),
-    KEY(KEY_SIZE, patch, 1, 1 << 14),      KEY(KEY_SIZE, classes, 0, 1 << 24),
-    KEY(KEY_BLOCKS, blocks, 0, 1024),      KEY(KEY_SWITCH, bottleneck, 0, 0),
-    KEY(KEY_SIZE, inputs, 1, 1 << 24),     KEY(KEY_FRACTION, dropout, 0, 0),
-    KEY(KEY_SIZE, batch, 1, 1 << 24),
+    KEY(KEY_FAMILY,   family,     0, 0,       NULL),
+    KEY(KEY_NAME,     name,       0, 0,       NULL),
+    KEY(KEY_FUNCTION, activation, 0, 0,       NULL),
+    KEY(KEY_SIZE,     layers,     0, 4096,    NOT_RESNET),
+    KEY(KEY_SIZE,     width,      1, 1 << 20, NULL),
+    KEY(KEY_SIZE,     heads,      1, 1 << 16, BLOCKS),
+    KEY(KEY_SIZE,     key_heads,  0, 1 << 16, BLOCKS),
+    KEY(KEY_SIZE,     hidden,     0, 1 << 22, BLOCKS),
+    KEY(KEY_SIZE,     vocabulary, 1, 1 << 24, TEXT),
+    KEY(KEY_SIZE,     sequence,   1, 1 << 24, TEXT),
+    KEY(KEY_SIZE,     positions,  0, 1 << 24, "gpt bert"),
+    KEY(KEY_SIZE,     types,      1, 1 << 16, "bert"),
+    KEY(KEY_SIZE,     image,      1, 1 << 14, IMAGES),
+    KEY(KEY_SIZE,     channels,   1, 1 << 14, IMAGES),
+    KEY(KEY_SIZE,     patch,      1, 1 << 14, "vit"),
+    KEY(KEY_SIZE,     classes,    0, 1 << 24, CLASSES),
+    KEY(KEY_BLOCKS,   blocks,     0, 1024,    "resnet"),
+    KEY(KEY_SWITCH,   bottleneck, 0, 0,       "resnet"),
+    KEY(KEY_SIZE,     inputs,     1, 1 << 24, "mlp"),
+    KEY(KEY_FRACTION, dropout,    0, 0,       NOT_RESNET),
+    KEY(KEY_SIZE,     batch,      1, 1 << 24, NULL),
 };
+/* clang-format on */
 
 enum { KEYS = sizeof keys / sizeof *keys, STAGES = sizeof((struct model_options *)0)->blocks / sizeof(size_t) };
 
@@ -138,6 +156,21 @@ static int unknown_key(const char *name, struct error *err) {
   return error_set(err, ERROR_USAGE, "a model has no key '%.40s': there are %s", name, names);
 }
 
+const char *model_options_key(size_t index) {
+  return index < KEYS ? keys[index].name : NULL;
+}
+
+/* Would the family's models look at the key? Until there is a family, anything is taken. */
+static int check_family(const struct key *key, const struct model_options *options, struct error *err) {
+  const size_t length = strlen(options->family);
+  const char *at = key->families ? strstr(key->families, options->family) : options->family;
+  if (!length || (at && (!key->families || !at[length] || at[length] == ' '))) {
+    return 0;
+  }
+  return error_set(err, ERROR_USAGE, "%s: a model of the family %s has no %s; those that have it: %s", key->name,
+                   options->family, key->name, key->families);
+}
+
 int model_options_set(struct model_options *options, const char *name, const char *value, struct error *err) {
   const struct key *key = keys;
   while (key < keys + KEYS && strcmp(key->name, name) != 0) {
@@ -145,6 +178,10 @@ int model_options_set(struct model_options *options, const char *name, const cha
   }
   if (key == keys + KEYS) {
     return unknown_key(name, err);
+  }
+  int code = check_family(key, options, err);
+  if (code < 0) {
+    return code;
   }
   void *field = (char *)options + key->offset;
   switch (key->kind) {

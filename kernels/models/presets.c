@@ -119,17 +119,20 @@ static void name_of_file(struct model_options *options, const char *path) {
   memcpy(options->name, copy, sizeof copy);
 }
 
-/* The first setting says where to start from. */
-static int start(struct model_options *options, const char *key, const char *value, struct error *err) {
+/* The first setting says where to start from. The model is then called by its file, unless a line says otherwise. */
+static int start(struct model_options *options, const char *path, const char *key, const char *value,
+                 struct error *err) {
   const struct preset *preset = preset_find(value);
   if (strcmp(key, "base") != 0 && strcmp(key, "family") != 0) {
     return error_set(err, ERROR_INPUT, "the first line must be base = NAME, as in base = gpt");
   }
-  return preset ? preset_apply(options, preset, err) : unknown_preset(value, err);
+  const int code = preset ? preset_apply(options, preset, err) : unknown_preset(value, err);
+  name_of_file(options, path);
+  return code;
 }
 
 /* `key = value`, or nothing but a comment. */
-static int read_line(struct model_options *options, char *line, bool *started, struct error *err) {
+static int read_line(struct model_options *options, const char *path, char *line, bool *started, struct error *err) {
   char *comment = strchr(line, '#'), *equals, *key;
   if (comment) {
     *comment = '\0';
@@ -152,7 +155,7 @@ static int read_line(struct model_options *options, char *line, bool *started, s
     return error_set(err, ERROR_INPUT, "base must come first, once");
   }
   *started = true;
-  return start(options, key, value, err);
+  return start(options, path, key, value, err);
 }
 
 static int read_file(struct model_options *options, FILE *file, const char *path, struct error *err) {
@@ -161,7 +164,7 @@ static int read_file(struct model_options *options, FILE *file, const char *path
   for (size_t number = 1; fgets(line, sizeof line, file); number++) {
     struct error reason;
     int code = strlen(line) + 1 == sizeof line ? error_set(&reason, ERROR_INPUT, "the line is too long")
-                                               : read_line(options, line, &started, &reason);
+                                               : read_line(options, path, line, &started, &reason);
     if (code < 0) {
       return error_set(err, ERROR_INPUT, "%.100s: line %zu: %.500s", path, number, reason.message);
     }
@@ -178,13 +181,12 @@ static int read_file(struct model_options *options, FILE *file, const char *path
 static int file_apply(struct model_options *options, const char *path, struct error *err) {
   FILE *file = fopen(path, "re");
   if (!file) {
-    return error_set(err, ERROR_INPUT, "%.400s: cannot open: %s", path, strerror(errno));
+    return error_set(err, ERROR_IO, "%.400s: cannot open: %s", path, strerror(errno));
   }
   int code = read_file(options, file, path, err);
   (void)fclose(file);
   if (code == 0) {
     struct error reason;
-    name_of_file(options, path);
     code = model_options_check(options, &reason);
     if (code < 0) {
       return error_set(err, ERROR_INPUT, "%.100s: %.500s", path, reason.message);

@@ -180,7 +180,7 @@ int npy_read(struct npy *npy, const char *path, struct error *err) {
   *npy = (struct npy){0};
   FILE *file = fopen(path, "rb");
   if (!file) {
-    return error_set(err, ERROR_INPUT, "cannot read %s: %s", path, strerror(errno));
+    return error_set(err, ERROR_IO, "cannot read %s: %s", path, strerror(errno));
   }
   int code = read_header(npy, &header, file, path, err);
   if (code == 0) {

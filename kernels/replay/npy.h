@@ -21,9 +21,9 @@ struct npy {
   size_t count;
 };
 
-/* ERROR_INPUT: not readable, not .npy, damaged, of a type that is none of these, or with an element that is
- * not finite or beyond float32's range; ERROR_MEMORY. The caller ends *npy
- * with npy_fini, whatever the result. */
+/* ERROR_IO: missing, or not to be read; ERROR_INPUT: not .npy, damaged, of a type that is none of these, or with an
+ * element that is not finite or beyond float32's range; ERROR_MEMORY. The caller ends *npy with npy_fini, whatever the
+ * result. */
 int npy_read(struct npy *npy, const char *path, struct error *err);
 void npy_fini(struct npy *npy); /* zeroed is fine */
 

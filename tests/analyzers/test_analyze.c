@@ -105,13 +105,13 @@ Test(analyze, run_figures_come_from_the_trace) {
   run_fini(&run);
 }
 
-Test(analyze, a_missing_or_foreign_file_is_an_input_error) {
+Test(analyze, a_missing_or_foreign_file_is_told_apart) {
   struct run_builder run;
   run_init(&run);
   struct facts facts;
   struct error err = {""};
   struct path path = path_join(run.folder, "foreign");
-  cr_assert_eq(analyze_trace("/nonexistent/run", &facts, NULL, &err), ERROR_INPUT);
+  cr_assert_eq(analyze_trace("/nonexistent/run", &facts, NULL, &err), ERROR_IO);
   cr_assert(*err.message && !facts.strings);
   file_write(path.text, "hello, I am no trace", 20);
   cr_assert_eq(analyze_load(path.text, &facts, NULL, &err), ERROR_INPUT);

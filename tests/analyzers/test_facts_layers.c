@@ -20,16 +20,21 @@ static void add(const char *layer, uint64_t bytes, bool eligible) {
   facts.saved = blocks;
 }
 
-static void expect(size_t at, const char *layer, const char *pattern, uint64_t bytes, uint64_t count, uint64_t eligible,
-                   uint64_t number) {
-  const struct facts_layer *got = &layers.items[at];
-  cr_assert_lt(at, layers.count);
-  cr_expect_str_eq(got->layer, layer);
-  cr_expect_str_eq(got->pattern, pattern);
-  cr_expect_eq(got->bytes, bytes, "%s: %lu bytes", layer, (unsigned long)got->bytes);
-  cr_expect_eq(got->blocks, count, "%s: %lu blocks", layer, (unsigned long)got->blocks);
-  cr_expect_eq(got->eligible_bytes, eligible, "%s", layer);
-  cr_expect_eq(got->layers, number, "%s: %lu layers", layer, (unsigned long)got->layers);
+/* The sums, one by one or with like layers taken together, are these rows: layer, pattern, bytes, blocks, eligible bytes,
+ * layers. */
+static void expect(bool alike, size_t count, const struct facts_layer rows[]) {
+  cr_assert_eq(facts_layers_init(&layers, &facts, alike), 0);
+  cr_assert_eq(layers.count, count);
+  for (size_t i = 0; i < count; i++) {
+    const struct facts_layer *got = &layers.items[i], *row = &rows[i];
+    cr_expect_str_eq(got->layer, row->layer);
+    cr_expect_str_eq(got->pattern, row->pattern);
+    cr_expect_eq(got->bytes, row->bytes, "%s: %lu bytes", row->layer, (unsigned long)got->bytes);
+    cr_expect_eq(got->blocks, row->blocks, "%s: %lu blocks", row->layer, (unsigned long)got->blocks);
+    cr_expect_eq(got->eligible_bytes, row->eligible_bytes, "%s", row->layer);
+    cr_expect_eq(got->layers, row->layers, "%s: %lu layers", row->layer, (unsigned long)got->layers);
+  }
+  facts_layers_fini(&layers);
 }
 
 static void add_network(void) {
@@ -45,26 +50,26 @@ static void add_network(void) {
 
 Test(facts_layers, are_summed_one_by_one) {
   add_network();
-  cr_assert_eq(facts_layers_init(&layers, &facts, false), 0);
-  cr_assert_eq(layers.count, 6);
-  expect(0, "blocks.10.act", "blocks.*.act", 22, 2, 22, 1);
-  expect(1, "blocks.0.act", "blocks.*.act", 11, 2, 10, 1);
-  expect(2, "blocks.0.fc1", "blocks.*.fc1", 7, 1, 0, 1); /* on a tie by name */
-  expect(3, "blocks.10.fc1", "blocks.*.fc1", 7, 1, 0, 1);
-  expect(4, "", "", 5, 1, 0, 1);
-  expect(5, "0", "0", 4, 1, 0, 1);
-  facts_layers_fini(&layers);
+  static const struct facts_layer rows[] = {
+      {"blocks.10.act", "blocks.*.act", 22, 2, 22, 1},
+      {"blocks.0.act", "blocks.*.act", 11, 2, 10, 1},
+      {"blocks.0.fc1", "blocks.*.fc1", 7, 1, 0, 1}, /* on a tie by name */
+      {"blocks.10.fc1", "blocks.*.fc1", 7, 1, 0, 1},
+      {"", "", 5, 1, 0, 1},
+      {"0", "0", 4, 1, 0, 1},
+  };
+  expect(false, 6, rows);
 }
 
 Test(facts_layers, alike_are_taken_together) {
   add_network();
-  cr_assert_eq(facts_layers_init(&layers, &facts, true), 0);
-  cr_assert_eq(layers.count, 4);
-  expect(0, "blocks.0.act", "blocks.*.act", 33, 4, 32, 2);
-  expect(1, "blocks.0.fc1", "blocks.*.fc1", 14, 2, 0, 2);
-  expect(2, "", "", 5, 1, 0, 1);
-  expect(3, "0", "0", 4, 1, 0, 1);
-  facts_layers_fini(&layers);
+  static const struct facts_layer rows[] = {
+      {"blocks.0.act", "blocks.*.act", 33, 4, 32, 2},
+      {"blocks.0.fc1", "blocks.*.fc1", 14, 2, 0, 2},
+      {"", "", 5, 1, 0, 1},
+      {"0", "0", 4, 1, 0, 1},
+  };
+  expect(true, 4, rows);
 }
 
 /* Only what is a number between dots: fc1 and fc2 are no like layers. */
@@ -72,11 +77,12 @@ Test(facts_layers, patterns_take_whole_parts_only) {
   add("fc1.0.1", 1, false);
   add("fc2.0.1x", 2, false);
   add(".3.", 3, false);
-  cr_assert_eq(facts_layers_init(&layers, &facts, true), 0);
-  expect(0, ".3.", ".*.", 3, 1, 0, 1);
-  expect(1, "fc2.0.1x", "fc2.*.1x", 2, 1, 0, 1);
-  expect(2, "fc1.0.1", "fc1.*.1", 1, 1, 0, 1);
-  facts_layers_fini(&layers);
+  static const struct facts_layer rows[] = {
+      {".3.", ".*.", 3, 1, 0, 1},
+      {"fc2.0.1x", "fc2.*.1x", 2, 1, 0, 1},
+      {"fc1.0.1", "fc1.*.1", 1, 1, 0, 1},
+  };
+  expect(true, 3, rows);
 }
 
 /* What a block saves itself, in blocks.0 and blocks.1, is alike; what a Sequential's members save is not. */
@@ -88,25 +94,21 @@ Test(facts_layers, number_at_the_end_counts_if_nothing_is_below) {
   add("blocks.1.mlp.1", 10, false);
   add("blocks.1.mlp.2", 30, false);
   add("blocks.11", 4, false);
-  cr_assert_eq(facts_layers_init(&layers, &facts, true), 0);
-  cr_assert_eq(layers.count, 5);
-  expect(0, "blocks.1.mlp.2", "blocks.*.mlp.2", 30, 1, 0, 1);
-  expect(1, "blocks.0.mlp.1", "blocks.*.mlp.1", 20, 2, 0, 2);
-  expect(2, "blocks.0-x", "blocks.0-x", 5, 1, 0, 1);
-  expect(3, "blocks.11", "blocks.11", 4, 1, 0, 1);
-  expect(4, "blocks.0", "blocks.*", 2, 2, 0, 2);
-  facts_layers_fini(&layers);
+  static const struct facts_layer rows[] = {
+      {"blocks.1.mlp.2", "blocks.*.mlp.2", 30, 1, 0, 1},
+      {"blocks.0.mlp.1", "blocks.*.mlp.1", 20, 2, 0, 2},
+      {"blocks.0-x", "blocks.0-x", 5, 1, 0, 1},
+      {"blocks.11", "blocks.11", 4, 1, 0, 1},
+      {"blocks.0", "blocks.*", 2, 2, 0, 2},
+  };
+  expect(true, 5, rows);
 }
 
 Test(facts_layers, there_are_none_where_none_was_recorded) {
   add("", 5, false);
-  cr_assert_eq(facts_layers_init(&layers, &facts, false), 0);
-  cr_assert_eq(layers.count, 0);
-  facts_layers_fini(&layers);
+  expect(false, 0, NULL);
   facts.saved_count = 0;
-  cr_assert_eq(facts_layers_init(&layers, &facts, true), 0);
-  cr_assert_eq(layers.count, 0);
-  facts_layers_fini(&layers);
+  expect(true, 0, NULL);
 }
 
 /* ---- from the trace ---------------------------------------------------------------------------------------------- */

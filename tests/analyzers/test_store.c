@@ -252,13 +252,17 @@ Test(store, views_agree_with_the_facts) {
 
 /* ---- files that must be refused ---------------------------------------------------------------------------------- */
 
-static void refuse(const char *path, const char *words) {
+static void refuse_for(int code, const char *path, const char *words) {
   struct facts facts;
   struct error err = {""};
-  cr_assert_eq(store_read(path, &facts, &err), ERROR_INPUT);
+  cr_assert_eq(store_read(path, &facts, &err), code);
   cr_assert(strstr(err.message, words), "'%s' should say '%s'", err.message, words);
   cr_assert(strstr(err.message, path));
   cr_assert_null(facts.strings);
+}
+
+static void refuse(const char *path, const char *words) {
+  refuse_for(ERROR_INPUT, path, words);
 }
 
 static void change(const char *path, const char *sql) {
@@ -273,7 +277,7 @@ Test(store, foreign_files_are_refused) {
   struct stored stored;
   stored_init(&stored);
   struct path other = path_join(stored.run.folder, "other.sqlite");
-  refuse("/nonexistent/run.sqlite", "No such file");
+  refuse_for(ERROR_IO, "/nonexistent/run.sqlite", "No such file");
   file_write(other.text, "", 0);
   refuse(other.text, "not a store"); /* SQLite takes an empty file for an empty database */
   change(other.text, "CREATE TABLE t (x)");

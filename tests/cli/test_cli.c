@@ -1,106 +1,21 @@
 /* The program from outside: exit statuses, messages, outputs, and files that are damaged. Its traces are made with the
  * true writer, so no program has to be recorded. */
+#include "tests/cli/shell.h"
 #include "tests/support/files.h"
-#include "tests/support/trace_builder.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <pty.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MIB ((uint64_t)1 << 20)
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-static char *folder;
-
-/* 3 blocks of 1 MiB, one of them freed before the third: the peak is 2 MiB. */
-static void write_trace(const char *path) {
-  struct trace_builder builder;
-  trace_builder_init(&builder, 4 * MIB);
-  struct trace_chunk_writer *tables = trace_builder_tables(&builder, 65536);
-  const uint64_t frames[] = {0x401000, 0x401100};
-  cr_assert(trace_write_stack(tables, 1, frames, 2, NULL, 0));
-  struct trace_chunk_writer *events = trace_builder_events(&builder, 0, 1000, 65536);
-  cr_assert(trace_write_alloc(events, 1100, 0x10000000, MIB, 1, false));
-  cr_assert(trace_write_alloc(events, 1200, 0x20000000, MIB, 1, false));
-  cr_assert(trace_write_free(events, 1300, 0x10000000, 1, TRACE_FREE_PLAIN));
-  cr_assert(trace_write_alloc(events, 1400, 0x30000000, MIB, 1, false));
-  trace_builder_flags(&builder, TRACE_FLAG_ENDED);
-  trace_builder_save(&builder, path);
-  trace_builder_fini(&builder);
-}
-
-static void set_up(void) {
-  folder = folder_make();
-  cr_assert_eq(chdir(folder), 0);
-  write_trace("run.act");
-}
-
-static void tear_down(void) {
-  cr_assert_eq(chdir("/"), 0);
-  folder_remove(folder);
-}
-
-TestSuite(cli, .init = set_up, .fini = tear_down);
-
-static const char *program(void) {
-  static char path[4096];
-  const char *build = getenv("ACTSCOPE_BUILD");
-  cr_assert_not_null(build, "run by ctest, or set ACTSCOPE_BUILD to the build folder");
-  snprintf(path, sizeof path, "%s/cli/actscope", build);
-  return path;
-}
-
-/* Runs a shell line with $A as the program, standard output to "out" and standard error to "err" unless it says
- * otherwise; the exit status, 128+n after signal n. */
-static int shell(const char *format, ...) {
-  char line[4096], command[8192];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  snprintf(command, sizeof command, "A='%s'; { %s; } >out 2>err </dev/null", program(), line);
-  int status = system(command);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static bool holds(const char *path, const char *text) {
-  size_t size;
-  char *content = (char *)file_read(path, &size);
-  bool found = strstr(content, text);
-  free(content);
-  return found;
-}
-
-static size_t size_of(const char *path) {
-  size_t size;
-  free(file_read(path, &size));
-  return size;
-}
-
-struct usage {
-  const char *line;
-  int status;
-  const char *out, *err; /* what they hold, NULL: nothing at all is written there */
-};
-
-static void expect_usages(const struct usage *usages, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    const struct usage *usage = &usages[i];
-    int status = shell("%s", usage->line);
-    cr_expect_eq(status, usage->status, "%s: exit status %d, expected %d", usage->line, status, usage->status);
-    cr_expect(usage->out ? holds("out", usage->out) : size_of("out") == 0, "%s: standard output", usage->line);
-    cr_expect(usage->err ? holds("err", usage->err) : size_of("err") == 0, "%s: standard error", usage->line);
-  }
-}
+TestSuite(cli, .init = shell_set_up, .fini = shell_tear_down);
 
 Test(cli, statuses_and_messages) {
-  static const struct usage usages[] = {
+  static const struct shell_case usages[] = {
       {"$A", 2, NULL, "Usage: actscope COMMAND"},
       {"$A --help", 0, "record", NULL},
       {"$A --version", 0, "actscope 0.", NULL},
@@ -122,8 +37,9 @@ Test(cli, statuses_and_messages) {
       {"$A project --bits 1,,2 run.act", 2, NULL, "--bits: '1,,2'"},
       {"$A project --bits '' run.act", 2, NULL, "--bits: ''"},
       {"$A project --functions gelu, run.act", 2, NULL, "--functions: 'gelu,'"},
-      {"$A project --functions gelu,nosuch run.act", 2, NULL, "'nosuch' is no pointwise function"},
-      {"$A project --functions GeluBackward0 run.act", 2, NULL, "known are: gelu, silu"},
+      {"$A project --functions gelu,nosuch run.act", 2, NULL,
+       "unknown function 'nosuch'; the functions are: gelu, silu"},
+      {"$A project --functions GeluBackward0 run.act", 2, NULL, "unknown function 'gelubackward0'"},
       {"$A project --functions gelu_ run.act", 2, NULL, "tanh, sigmoid"},
       {"$A export run.act", 2, NULL, "no --format given"},
       {"$A export --format svg run.act", 2, NULL, "unknown format 'svg'"},
@@ -141,7 +57,7 @@ Test(cli, statuses_and_messages) {
       {"$A analyze -q run.act", 0, NULL, NULL},
       {"$A info run.act.sqlite", 0, "store (SQLite)", NULL},
   };
-  expect_usages(usages, COUNT(usages));
+  shell_expect(usages, COUNT(usages));
 }
 
 Test(cli, every_command_has_help) {
@@ -230,7 +146,7 @@ static void terminal(const char *line, char *out, size_t size) {
   size_t used = 0;
   ssize_t got;
   struct winsize window = {.ws_row = 24, .ws_col = 80};
-  snprintf(command, sizeof command, "A='%s'; %s", program(), line);
+  snprintf(command, sizeof command, "A='%s'; %s", shell_program(), line);
   pid_t pid = forkpty(&fd, NULL, NULL, &window);
   if (pid == 0) {
     execl("/bin/sh", "sh", "-c", command, (char *)NULL);

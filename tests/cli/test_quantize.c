@@ -1,52 +1,18 @@
 /* `actscope quantize` from outside: outputs, exit statuses, files, a function of one's own. */
+#include "tests/cli/shell.h"
 #include "tests/support/files.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-static char *folder;
+TestSuite(quantize, .init = shell_set_up, .fini = shell_tear_down, .timeout = 120);
 
-static void set_up(void) {
-  folder = folder_make();
-  cr_assert_eq(chdir(folder), 0);
-}
-
-static void tear_down(void) {
-  cr_assert_eq(chdir("/"), 0);
-  folder_remove(folder);
-}
-
-TestSuite(quantize, .init = set_up, .fini = tear_down, .timeout = 120);
-
-/* Runs `actscope quantize ARGS`; standard output in "out", standard error in "err". */
-static int quantize(const char *format, ...) {
-  const char *build = getenv("ACTSCOPE_BUILD");
-  char arguments[2048], command[8192];
-  va_list args;
-  int status;
-  cr_assert_not_null(build, "run by ctest, or set ACTSCOPE_BUILD to the build folder");
-  va_start(args, format);
-  vsnprintf(arguments, sizeof arguments, format, args);
-  va_end(args);
-  snprintf(command, sizeof command, "'%s/cli/actscope' quantize %s >out 2>err </dev/null", build, arguments);
-  status = system(command);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static bool holds(const char *path, const char *text) {
-  size_t size;
-  char *content = (char *)file_read(path, &size);
-  bool found = strstr(content, text);
-  free(content);
-  return found;
-}
+#define quantize(...) shell("$A quantize " __VA_ARGS__)
 
 Test(quantize, page_of_text) {
   cr_assert_eq(quantize("gelu --weight uniform:-10:10"), 0);
@@ -89,12 +55,12 @@ Test(quantize, wrong_usage) {
                 {"gelu -o q.npz", "--method interval"},
                 {"gelu -b 3 --method interval --json -o q.npz", "--json does not go into an .npz"},
                 {"gelu -b 3 --method interval --compare own.csv -o q.npz", "--compare does not go into an .npz"},
-                {"gelu -o p.svg --plot p.svg", "name the same file"},
-                {"--table own.csv -o own.csv", "own.csv is what --table reads"},
-                {"gelu --weight histogram:own.csv --plot link.svg", "link.svg is what --weight reads"},
-                {"gelu --compare own.csv -o ./own.csv", "./own.csv is what --compare reads"},
+                {"gelu -o p.svg --plot p.svg", "use --plot for those"},
+                {"--table own.csv -o own.csv", "own.csv is what is read"},
+                {"gelu --weight histogram:own.csv --plot link.svg", "link.svg is what is read"},
+                {"gelu --compare own.csv -o ./own.csv", "./own.csv is what is read"},
                 {"gelu --plot p.pdf", ".svg or .png"},
-                {"--library ./own.csv:f -o own.csv", "own.csv is what --library reads"},
+                {"--library ./own.csv:f -o own.csv", "own.csv is what is read"},
                 {"gelu -o q.svg", "use --plot"},
                 {"gelu -o q.PDF", "use --plot"},
                 {"gelu -o q.NPZ", "--method interval"},
@@ -290,7 +256,7 @@ Test(quantize, plot_that_is_not_whole) {
   static const char fake[] = "#!/bin/sh\nexit 0\n";
   file_write("gnuplot", fake, sizeof fake - 1);
   cr_assert_eq(chmod("gnuplot", 0755), 0);
-  setenv("PATH", folder, 1);
+  setenv("PATH", shell_folder, 1);
   cr_expect_eq(quantize("gelu --plot p.svg"), 3);
   cr_expect(holds("err", "left it unfinished"));
   cr_expect_neq(access("p.svg", F_OK), 0);

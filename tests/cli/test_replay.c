@@ -1,70 +1,23 @@
 /* `actscope replay`, `verify`, `plan` and `models` from outside: outputs, exit statuses, and what is checked against
  * what. The run that is replayed is a store, made by `actscope analyze` of an empty trace and filled by hand with eligible
  * blocks, as docs/sqlite-schema.md has them. */
+#include "tests/cli/shell.h"
 #include "tests/support/files.h"
-#include "tests/support/trace_builder.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <sqlite3.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define TINY_GPT "gpt --set layers=1 --set width=16 --set heads=2 --set vocabulary=11 --sequence 8 --batch 2"
 #define TINY_MLP "mlp --set layers=1 --set width=8 --set inputs=6 --batch 4"
 
-static char *folder;
+TestSuite(replay, .init = shell_set_up, .fini = shell_tear_down, .timeout = 120);
 
-static void write_trace(const char *path) {
-  const uint64_t frames[] = {0x401000, 0x401100}, size = 1 << 20;
-  struct trace_builder builder;
-  trace_builder_init(&builder, 4 * size);
-  cr_assert(trace_write_stack(trace_builder_tables(&builder, 65536), 1, frames, 2, NULL, 0));
-  cr_assert(trace_write_alloc(trace_builder_events(&builder, 0, 1000, 65536), 1100, 0x10000000, size, 1, false));
-  trace_builder_flags(&builder, TRACE_FLAG_ENDED);
-  trace_builder_save(&builder, path);
-  trace_builder_fini(&builder);
-}
-
-static void set_up(void) {
-  folder = folder_make();
-  cr_assert_eq(chdir(folder), 0);
-  write_trace("run.act");
-}
-
-static void tear_down(void) {
-  cr_assert_eq(chdir("/"), 0);
-  folder_remove(folder);
-}
-
-TestSuite(replay, .init = set_up, .fini = tear_down, .timeout = 120);
-
-/* Runs `actscope ARGS`; standard output in "out", standard error in "err". */
-static int actscope(const char *format, ...) {
-  const char *build = getenv("ACTSCOPE_BUILD");
-  char arguments[2048], command[8192];
-  va_list args;
-  int status;
-  cr_assert_not_null(build, "run by ctest, or set ACTSCOPE_BUILD to the build folder");
-  va_start(args, format);
-  vsnprintf(arguments, sizeof arguments, format, args);
-  va_end(args);
-  snprintf(command, sizeof command, "'%s/cli/actscope' %s >out 2>err </dev/null", build, arguments);
-  status = system(command);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static bool holds(const char *path, const char *text) {
-  size_t size;
-  char *content = (char *)file_read(path, &size);
-  bool found = strstr(content, text);
-  free(content);
-  return found;
-}
+#define actscope(...) shell("$A " __VA_ARGS__)
 
 /* The number behind the nth (from 0) "key": in "out"; NaN if there are fewer. */
 static double figure(const char *key, int nth) {
@@ -331,7 +284,7 @@ Test(replay, wrong_usage) {
                 {"verify gpt2-xl -o /nonexistent/x", "/nonexistent", 3},
                 {"verify gpt2-xl --plot /nonexistent/x.svg", "/nonexistent", 3},
                 {"replay gpt -o /nonexistent/x --steps 1 --batch 1 --bits 0", "/nonexistent", 3},
-                {"verify", "no RUN, MODEL or --tensors", 2},
+                {"verify", "no RUN, MODEL, --tensors or --torch", 2},
                 {"verify gpt --bits 0", "--bits: '0'", 2},
                 {"verify gpt --min-cosine 2", "--min-cosine: '2'", 2},
                 {"verify gpt --max-relative-error -1", "--max-relative-error: '-1'", 2},

@@ -1,9 +1,8 @@
 """actscope.torch, the PyTorch drop-in: its contract, call by call and model by model, with every PyTorch.
 
 The checks are those of tests/programs/pytorch_dropin.py, each in a process of its own; here are those that need more
-than one process: what `actscope record` sees, installing, finding the library, and the command line of verify.
+than one process: what `actscope record` sees, installing, finding the library.
 """
-import json
 import os
 import shutil
 import subprocess
@@ -17,21 +16,6 @@ LIBRARY = os.path.join(BUILD, "lib", "libfewbit.so.0")
 CHECKS = ("gradient settings forward forward_half kept keeps no_grad layout inplace empty twice retain fallback "
           "transforms compile autocast patch_restores patch_reaches patch_report layers convert pickle_modules "
           "checkpoint hooks threads parallel gil omp_threads quantizers fork apply verify peak").split()
-
-# What a user writes for `verify`.
-SCRIPT = '''
-import torch
-import torch.nn as nn
-
-torch.manual_seed(0)
-
-def make():
-    model = nn.Sequential(nn.Linear(8, 32), nn.GELU(), nn.Linear(32, 4))
-    return model, lambda model, batch: model(batch).square().mean(), torch.randn(64, 8)
-
-def wrong():
-    return 3
-'''
 
 
 def variables(**more):
@@ -136,35 +120,7 @@ class Installed(harness.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
 
 
-class Verify(harness.TestCase):
-    """python3 -m actscope.torch verify."""
-
-    def verify(self, python, *arguments):
-        return self.run_program([python, "-m", "actscope.torch", "verify", *arguments], env=variables(),
-                                cwd=self.folder)
-
-    def check_command(self, python, _):
-        with open(self.path("train.py"), "w", encoding="utf-8") as file:
-            file.write(SCRIPT)
-        result = self.verify(python, "train.py:make", "--bits", "2,4", "--min-cosine", "0.9", "-o", "out.json")
-        self.assertEqual(result.returncode, 0, result.stderr)
-        document = self.load(self.path("out.json"))
-        self.assertEqual(document["schema"], "actscope.verify/1")
-        self.assertEqual([width["bits"] for width in document["bits"]], [2, 4])
-        self.assertEqual([row["name"] for row in document["bits"][0]["parameters"]],
-                         ["0.weight", "0.bias", "2.weight", "2.bias"])
-        self.assertIs(document["passed"], True)
-        strict = self.verify(python, "train.py:make", "--bits", "2", "--min-cosine", "0.99999", "--no-memory")
-        self.assertEqual(strict.returncode, 1, strict.stderr)
-        self.assertIs(json.loads(strict.stdout)["passed"], False)
-        for target, word in (("train.py:wrong", "(model, loss_fn, batch)"), ("train.py:none", "no function"),
-                             ("gone.py:make", "no such file"), ("train.py", "train.py:make")):
-            result = self.verify(python, target)
-            self.assertEqual((result.returncode, word in result.stderr), (2, True), result.stderr)
-
-
 harness.add_tests(DropIn, CHECKS, DropIn.check)
 harness.add_tests(Recorded, ["codes"], Recorded.check_codes)
-harness.add_tests(Verify, ["command"], Verify.check_command)
 for kind in ("pip", "tree", "missing", "quiet"):
     harness.add_tests(Installed, [kind], getattr(Installed, "check_" + kind))

@@ -211,7 +211,7 @@ class Usage(harness.TestCase):
         trace = self.record("true", ["/bin/true"]).trace
         for options, words_of_it in ((["--format", "xml"], "text, json, csv, md"),
                                      (["--format", "csv", "--table", "ops"], "by_op, by_layer"),
-                                     (["--sort", "size"], "bytes, blocks, eligible, name or time"),
+                                     (["--sort", "size"], "the orders are: bytes, blocks, eligible, name, time"),
                                      (["--since", "soon"], "1.5s"), (["--since", "3s", "--until", "2s"], "--until"),
                                      (["--step", "-1"], "--step"), (["--step", "0"], "no step was seen")):
             result = self.run_program([harness.ACTSCOPE, "report", trace, *options])

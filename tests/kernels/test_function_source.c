@@ -145,5 +145,5 @@ Test(function_source, refused) {
     cr_expect_null(source);
   }
   cr_expect_eq(function_source_library(&source, "no-colon", &err), ERROR_USAGE);
-  cr_expect_eq(function_source_library(&source, "/nonexistent.so:f", &err), ERROR_INPUT);
+  cr_expect_eq(function_source_library(&source, "/nonexistent.so:f", &err), ERROR_IO);
 }

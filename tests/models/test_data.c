@@ -201,7 +201,7 @@ Test(data, damaged_files) {
 Test(data, missing_and_cut_files) {
   struct data *data;
   struct error err = {""};
-  cr_expect_eq(data_open(&data, DATA_TEXT, "/nowhere/text", &err), ERROR_INPUT);
+  cr_expect_eq(data_open(&data, DATA_TEXT, "/nowhere/text", &err), ERROR_IO);
   cr_expect(strstr(err.message, "/nowhere/text"));
   char *folder = folder_make();
   struct path path = path_join(folder, "digits.csv.gz"), cut = path_join(folder, "cut.csv.gz");

@@ -158,7 +158,7 @@ Test(npy, damaged) {
   }
   struct npy npy;
   struct error err;
-  cr_expect_eq(npy_read(&npy, "/nonexistent/x.npy", &err), ERROR_INPUT);
+  cr_expect_eq(npy_read(&npy, "/nonexistent/x.npy", &err), ERROR_IO);
   cr_expect(strstr(err.message, "/nonexistent/x.npy"));
   npy_fini(&npy);
 }

@@ -92,6 +92,31 @@ Test(sink, replacement_keeps_mode_and_link) {
   cr_expect_eq(status.st_mode & 0777, 0640);
 }
 
+/* As no-color.org and bixense.com/clicolors have it; a terminal without any of the variables is coloured, TERM=dumb apart. */
+Test(sink, colour_follows_the_environment) {
+  static const struct {
+    const char *no_color, *force, *clicolor, *term;
+    bool pipe, terminal;
+  } cases[] = {
+      {NULL, NULL, NULL, "xterm", false, true}, {NULL, NULL, NULL, "dumb", false, false},
+      {NULL, NULL, NULL, NULL, false, false},   {"1", NULL, NULL, "xterm", false, false},
+      {"", NULL, NULL, "xterm", false, true},   {NULL, "1", NULL, "xterm", true, true},
+      {NULL, "1", NULL, NULL, true, true},      {NULL, "0", NULL, "xterm", false, true},
+      {NULL, "", NULL, "xterm", false, true},   {"1", "1", NULL, "xterm", false, false},
+      {NULL, NULL, "0", "xterm", false, false}, {NULL, NULL, "1", "xterm", false, true},
+      {NULL, "1", "0", "xterm", true, true},
+  };
+  static const char *const names[] = {"NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "TERM"};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const char *const values[] = {cases[i].no_color, cases[i].force, cases[i].clicolor, cases[i].term};
+    for (size_t v = 0; v < 4; v++) {
+      cr_assert_eq(values[v] ? setenv(names[v], values[v], 1) : unsetenv(names[v]), 0);
+    }
+    cr_expect_eq(sink_wants_color(false), cases[i].pipe, "case %zu, in a pipe", i);
+    cr_expect_eq(sink_wants_color(true), cases[i].terminal, "case %zu, on a terminal", i);
+  }
+}
+
 Test(sink, full_disk_is_told) {
   struct sink sink;
   struct error err;

@@ -52,7 +52,7 @@ static void expect_damaged(const char *says) {
 /* ---- foreign files ----------------------------------------------------------------------------------------------- */
 
 Test(trace_damage, refuses_a_missing_file) {
-  expect_refused(ERROR_INPUT, "no such file");
+  expect_refused(ERROR_IO, "no such file");
 }
 
 Test(trace_damage, refuses_an_empty_file) {

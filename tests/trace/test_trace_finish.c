@@ -284,6 +284,6 @@ Test(trace_finish, refuses_what_is_finished_or_missing) {
   struct trace_finish_options options = {.compress = true};
   struct error err = {""};
   cr_assert_eq(trace_finish(raw.text, target.text, &options, &err), ERROR_USAGE);
-  cr_assert_eq(trace_finish(target.text, raw.text, &options, &err), ERROR_INPUT);
+  cr_assert_eq(trace_finish(target.text, raw.text, &options, &err), ERROR_IO);
   cr_assert_eq(files_in_folder(), 1);
 }

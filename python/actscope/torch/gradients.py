@@ -269,6 +269,17 @@ class _Check:
         with self.using(setting):
             return (*self.measure(saved), saved)
 
+    def after_training(self, settings):
+        """The same of each setting, from where the exact steps lead."""
+        with self.using(None):
+            _train(self.state, self.model, self.loss_fn, self.batch, self.steps, self.optimizer)
+        drawn, self.state = self.state, _State(self.model)
+        steps, self.steps = self.steps, 0
+        try:
+            return [self.run(setting)[0] for setting in settings]
+        finally:
+            self.state, self.steps = drawn, steps
+
     def peaks(self, settings):
         """Bytes of parameters, buffers and what one step adds to them at most, for each setting."""
         with _Peaks() as profile:
@@ -294,8 +305,8 @@ def verify(model, loss_fn, batch, bits=(1, 2, 3, 4), *, functions=None, method=f
     exact, measured and projected (codes in place of what only an activation holds), the tensors' peak in one step, and
     `passed`: no cosine below `min_cosine`, no relative error above `max_relative_error`, nothing that is not a number.
     Parameters whose gradient is nothing but rounding noise ("negligible": a bias in front of a batch norm) do not
-    count. steps: trains so many on the batch for the loss curves, with optimizer(parameters). memory=False leaves out
-    the profiled pass."""
+    count. steps: trains so many on the batch with optimizer(parameters), for the loss curves, and looks at the
+    gradients again where the exact steps have led ("trained"). memory=False leaves out the profiled pass."""
     bits = [bits] if isinstance(bits, int) else list(bits)
     settings = [make_setting(width, method, weight) for width in bits]
     check = _Check(model, loss_fn, batch, functions, steps, optimizer)
@@ -303,6 +314,7 @@ def verify(model, loss_fn, batch, bits=(1, 2, 3, 4), *, functions=None, method=f
     try:
         passes = [check.run(setting) for setting in [None, *settings]]
         peaks = check.peaks([None, *settings]) if memory else None
+        trained = check.after_training([None, *settings]) if steps else None
     finally:
         check.state.finish()
     widths = []
@@ -313,6 +325,8 @@ def verify(model, loss_fn, batch, bits=(1, 2, 3, 4), *, functions=None, method=f
             width["memory"]["measured"]["peak_bytes"] = peaks[i]
         else:
             del width["memory"]
+        if trained:
+            _add_trained(width, steps, trained[0], trained[i], limits)
         widths.append(width)
     return _document(model, method, widths, limits)
 
@@ -329,6 +343,12 @@ def _width(bits, exact, few_bit, limits):
             "loss": {"exact": losses, "few_bit": few_losses}, "passed": _passes(rows, limits)}
 
 
+def _add_trained(width, steps, exact, few_bit, limits):
+    rows = _rows(exact, few_bit)
+    width["trained"] = {"steps": steps, "parameters": rows, **_summary(rows, exact, few_bit)}
+    width["passed"] = width["passed"] and _passes(rows, limits)
+
+
 def _passes(rows, limits):
     least, most = limits["min_cosine"], limits["max_relative_error"]
     return all(math.isfinite(row["cosine"]) and math.isfinite(row["relative_error"])
@@ -340,7 +360,7 @@ def _document(model, method, widths, limits):
     least = [width["min_cosine"] for width in widths]
     mean = [width["mean_cosine"] for width in widths]
     for width in widths:
-        for row in width["parameters"]:
+        for row in [*width["parameters"], *width.get("trained", {}).get("parameters", [])]:
             row["cosine"], row["relative_error"] = _finite(row["cosine"]), _finite(row["relative_error"])
     return {"schema": "actscope.verify/1", "kind": "torch", "model": type(model).__name__, "method": method,
             "torch": str(torch.__version__), "bits": widths,

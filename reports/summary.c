@@ -1,0 +1,162 @@
+/* See the header. */
+#include "reports/summary.h"
+
+#include "reports/format.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool summary_has_evidence(const struct facts *facts) {
+  return facts->saved_bytes > 0 || facts->saved_count > 0;
+}
+
+const char *summary_when(const struct facts *facts, char out[static SUMMARY_WHEN_SIZE]) {
+  static const char *const where[PHASE_COUNT] = {"in", "in the forward pass of", "in the backward pass of",
+                                                 "in the update of"};
+  char time[FORMAT_SIZE];
+  format_duration(time, facts->peak.time_ns);
+  if (facts->peak.step < 0) {
+    snprintf(out, SUMMARY_WHEN_SIZE, "%s into the run, outside any step", time);
+  } else {
+    snprintf(out, SUMMARY_WHEN_SIZE, "%s step %d, %s into the run", where[facts->peak.phase], facts->peak.step, time);
+  }
+  return out;
+}
+
+const struct facts_projection *summary_projection(const struct facts *facts) {
+  const struct facts_projection *best = NULL;
+  for (size_t i = 0; i < facts->projections_count; i++) {
+    const struct facts_projection *p = &facts->projections[i];
+    if (!best || p->bits == 3 || (best->bits != 3 && p->bits < 3)) {
+      best = p;
+    }
+  }
+  return best;
+}
+
+static void describe_saving(const struct facts *facts, char *out, size_t size) {
+  const struct facts_projection *p = summary_projection(facts);
+  char peak[FORMAT_SIZE], saving[FORMAT_SIZE], percent[FORMAT_SIZE];
+  out[0] = '\0';
+  if (!p || !summary_has_evidence(facts)) {
+    return;
+  }
+  format_bytes(peak, p->peak_bytes);
+  format_bytes(saving, (uint64_t)(p->saving_bytes < 0 ? -p->saving_bytes : p->saving_bytes));
+  format_percent(percent, (double)(p->saving_bytes < 0 ? -p->saving_bytes : p->saving_bytes),
+                 (double)facts->peak.bytes);
+  if (p->saving_bytes == 0) {
+    snprintf(out, size, " Few-bit gradients would not lower it.");
+  } else {
+    snprintf(out, size, " With %u-bit gradients it would have been %s: %s (%s) %s.", p->bits, peak, saving, percent,
+             p->saving_bytes > 0 ? "less" : "more");
+  }
+}
+
+const char *summary_sentence(const struct facts *facts, char out[static SUMMARY_SIZE]) {
+  char bytes[FORMAT_SIZE], share[FORMAT_SIZE], when[SUMMARY_WHEN_SIZE], saving[256];
+  uint64_t saved = facts->categories[CATEGORY_SAVED_ACTIVATION];
+  summary_when(facts, when);
+  describe_saving(facts, saving, sizeof saving);
+  format_percent(share, (double)saved, (double)facts->peak.bytes);
+  format_bytes(bytes, facts->peak.bytes);
+  if (saved) {
+    snprintf(out, SUMMARY_SIZE, "The heap peaked at %s, %s; %s of that is activations saved for backward.%s", bytes,
+             when, share, saving);
+  } else {
+    snprintf(out, SUMMARY_SIZE, "The heap peaked at %s, %s.%s", bytes, when, saving);
+  }
+  return out;
+}
+
+/* ---- notes --------------------------------------------------------------------------------------------------- */
+
+struct notes {
+  void (*visit)(void *context, bool warns, const char *text);
+  void *context;
+};
+
+static void note_completeness(const struct notes *notes, const struct facts_run *run) {
+  char text[640], count[FORMAT_SIZE];
+  if (!run->complete) {
+    snprintf(text, sizeof text, "The trace is incomplete: %s. Figures hold for what was recorded.",
+             run->damage && run->damage[0] ? run->damage : "its end was not seen");
+    notes->visit(notes->context, true, text);
+  }
+  if (run->lost_events) {
+    snprintf(text, sizeof text, "%s event%s could not be recorded; bytes may be off by as many blocks.",
+             format_count(count, run->lost_events), run->lost_events == 1 ? "" : "s");
+    notes->visit(notes->context, true, text);
+  }
+  if (run->exit_status > 0) {
+    snprintf(text, sizeof text, "The program did not end well: exit status %d%s.", run->exit_status,
+             run->exit_status > 128 ? " (ended by a signal)" : "");
+    notes->visit(notes->context, true, text);
+  }
+}
+
+static bool saw_backward(const struct facts *facts) {
+  for (size_t i = 0; i < facts->steps_count; i++) {
+    if (facts->steps[i].complete || facts->steps[i].backward_ns < facts->steps[i].end_ns) {
+      return true;
+    }
+  }
+  return facts->peak.phase == PHASE_BACKWARD;
+}
+
+static void note_evidence(const struct notes *notes, const struct facts *facts) {
+  if (summary_has_evidence(facts)) {
+    return;
+  }
+  if (facts->run.evidence && strcmp(facts->run.evidence, "mark") == 0) {
+    notes->visit(
+        notes->context, true,
+        "The program marks what it keeps, but no backward pass, so that there are no steps and no projections: call "
+        "actscope_mark_backward(1) before backward and actscope_mark_backward(0) after it (actscope/mark.h).");
+  } else if (saw_backward(facts)) {
+    notes->visit(
+        notes->context, true,
+        "Backward passes were seen, but no op saving anything, so what is kept for backward and the projections are "
+        "not known. What the program keeps is packed by hooks of its own (torch.utils.checkpoint, "
+        "saved_tensors_hooks), or lies in small blocks (record with --min-size 0).");
+  } else if (facts->run.framework && facts->run.framework[0]) {
+    notes->visit(notes->context, true,
+                 "No op saved anything that was seen, so what is kept for backward and the projections are "
+                 "not known. Was the program trained (backward called), on the CPU, and recorded without --no-probe?");
+  } else {
+    notes->visit(
+        notes->context, true,
+        "No op saved anything that was seen, so what is kept for backward and the projections are "
+        "not known. Only PyTorch's autograd is seen, and programs that mark what they keep (actscope/mark.h). If this "
+        "is a launcher (a shell, torchrun), report the trace of "
+        "the process that trains: RUN.<pid>.");
+  }
+}
+
+static void note_figures(const struct notes *notes, const struct facts *facts) {
+  uint64_t sum = 0;
+  char text[256], size[FORMAT_SIZE];
+  for (size_t i = 0; i < facts->by_op_count; i++) {
+    sum += facts->by_op[i].bytes;
+  }
+  if (sum > facts->saved_bytes && facts->saved_bytes) {
+    notes->visit(notes->context, false,
+                 "A block that several ops hold counts under each of them, so the ops' bytes add up to more "
+                 "than what is saved; it cannot be replaced by codes.");
+  }
+  if (facts->run.min_size > 1) {
+    snprintf(text, sizeof text,
+             "Blocks below %s are counted exactly but have no sites of their own; record with "
+             "--min-size 0 to see them.",
+             format_round_bytes(size, facts->run.min_size));
+    notes->visit(notes->context, false, text);
+  }
+}
+
+void summary_notes(const struct facts *facts, void (*visit)(void *context, bool warns, const char *text),
+                   void *context) {
+  const struct notes notes = {visit, context};
+  note_completeness(&notes, &facts->run);
+  note_evidence(&notes, facts);
+  note_figures(&notes, facts);
+}
