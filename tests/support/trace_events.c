@@ -63,6 +63,10 @@ static bool same_detail(const struct trace_event *a, const struct trace_event *b
   case TRACE_RESIDENT:
     return a->resident.data == b->resident.data && a->resident.bytes == b->resident.bytes &&
            a->resident.role == b->resident.role && strcmp(a->resident.name, b->resident.name) == 0;
+  case TRACE_REGION:
+    return a->region.data == b->region.data && a->region.bytes == b->region.bytes &&
+           strcmp(a->region.layer, b->region.layer) == 0 && strcmp(a->region.name, b->region.name) == 0 &&
+           strcmp(a->region.op, b->region.op) == 0;
   case TRACE_PHASE:
     return a->phase.phase == b->phase.phase && a->phase.begins == b->phase.begins;
   default:

@@ -32,13 +32,16 @@ void trace_sample_every_kind(struct trace_builder *b) {
   sample_tables(trace_builder_tables(b, TRACE_CHUNK_STEP));
   struct trace_chunk_writer *w = trace_builder_events(b, 0, 100, TRACE_CHUNK_STEP);
   trace_write_thread(w, 100, 42);
+  trace_write_step(w, 105);
   trace_write_alloc(w, 110, 0x7f0000001000, 65536, 1, false);
   trace_builder_small(w, &(struct trace_small){96, 3, 32, 1});
   trace_write_small(w, 120);
+  trace_write_region(w, 125, &(struct trace_region){0x7f0000001040, 32768, 4, 3, 1, 2});
   trace_write_save(w, 130, &(struct trace_save){0xabc0, 0x7f0000001040, 65536, 16384, 6, TRACE_SOURCE_PROBE, 2, 4, 4});
   trace_write_resident(w, 140, 0x7f0000001000, 65536, TRACE_ROLE_PARAMETER, 4);
   trace_write_phase(w, 150, TRACE_PHASE_BACKWARD, true);
   trace_write_release(w, 160, 0xabc0, 0x1400, TRACE_SOURCE_PROBE, 3);
+  trace_write_region_end(w, 165, 0x7f0000001040);
   trace_write_free(w, 170, 0x7f0000001000, 2, TRACE_FREE_IN_RELEASE);
   trace_write_phase(w, 180, TRACE_PHASE_BACKWARD, false);
   trace_write_alloc(w, 190, 0x7f0000009000, 4096, 1, false);
@@ -74,6 +77,19 @@ void trace_sample_documented(struct trace_builder *b) {
   trace_write_release(w, 1002460, 0x55d0c0, 0x7f5a00080010, TRACE_SOURCE_PROBE, 1);
   trace_write_free(w, 1002500, 0x7f5980001010, 2, TRACE_FREE_IN_RELEASE);
   trace_builder_small(w, &(struct trace_small){32, 1, 0, 0});
+}
+
+void trace_sample_marked(struct trace_builder *b) {
+  struct trace_chunk_writer *t = trace_builder_tables(b, TRACE_CHUNK_STEP);
+  string_add(t, 1, "fc1");
+  string_add(t, 2, "fc1.sum");
+  string_add(t, 3, "gelu");
+  trace_write_stack(t, 1, (uint64_t[]){0x401234}, 1, NULL, 0);
+  struct trace_chunk_writer *w = trace_builder_events(b, 0, 1000, TRACE_CHUNK_STEP);
+  trace_write_alloc(w, 1000, 0x10000000, 1 << 20, 1, false);
+  trace_write_region(w, 1100, &(struct trace_region){0x10008000, 65536, 1, 2, 3, 1});
+  trace_write_step(w, 1400);
+  trace_write_region_end(w, 1400, 0x10008000);
 }
 
 uint64_t trace_sample_next(uint64_t *state) {

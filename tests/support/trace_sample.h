@@ -8,8 +8,11 @@
  * them. */
 void trace_sample_every_kind(struct trace_builder *builder);
 
-/* The example of docs/trace-format.md: one stream, six events, three stacks. */
+/* The example of docs/trace-format.md: one stream, six events, two stacks. */
 void trace_sample_documented(struct trace_builder *builder);
+
+/* The example of marks there: a region of a block, a step, the region's end. */
+void trace_sample_marked(struct trace_builder *builder);
 
 /* `events` allocations and frees of up to 1000 live blocks on `streams` threads in chunks of 64 KiB, small sums pending
  * in some chunk headers, threads that change hands; the same for the same seed. */

@@ -100,7 +100,7 @@ Test(trace_damage, reads_all_that_a_killed_process_left) {
   trace_builder_save(&builder, path.text);
   struct trace_events events = trace_events_read(path.text);
   cr_assert_eq(events.code, 0);
-  cr_assert_eq(events.count, 17);
+  cr_assert_eq(events.count, 20);
   cr_assert_not(events.complete);
   cr_assert_str_eq(events.damage,
                    "the process was killed or went on as a program that is not recorded (exec with a cleared "
@@ -173,6 +173,12 @@ Test(trace_damage, tells_why_recording_stopped) {
   trace_events_fini(&events);
 }
 
+static void finish(bool compress) {
+  struct error err = {""};
+  struct trace_finish_options options = {.compress = compress, .exit_status = 0};
+  cr_assert_eq(trace_finish(path.text, path.text, &options, &err), 0, "%s", err.message);
+}
+
 /* ---- single faults ----------------------------------------------------------------------------------------------- */
 
 static struct trace_chunk_writer *with_payload(const uint8_t *bytes, size_t size) {
@@ -211,6 +217,27 @@ Test(trace_damage, finds_endless_varints) {
 Test(trace_damage, finds_impossible_sizes) {
   WITH(0x01, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0);
   expect_damaged("larger than is possible");
+}
+
+Test(trace_damage, finds_regions_that_are_cut) {
+  WITH(0x86, 4, 0, 1, 2, 0);
+  expect_damaged("cut off");
+}
+
+Test(trace_damage, finds_regions_of_impossible_size) {
+  WITH(0x86, 15, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0);
+  expect_damaged("larger than is possible");
+}
+
+/* In a trace that lacks something names may be missing; in a finished one they may not. */
+Test(trace_damage, finds_regions_without_their_names) {
+  WITH(0x86, 7, 0, 1, 2, 0, 0, 9, 0);
+  trace_builder_save(&builder, path.text);
+  finish(true);
+  struct trace_events events = trace_events_read(path.text);
+  cr_assert_eq(events.code, ERROR_INPUT);
+  cr_assert_not_null(strstr(events.damage, "a string that is not there"), "%s", events.damage);
+  trace_events_fini(&events);
 }
 
 Test(trace_damage, finds_absurd_stacks) {
@@ -256,12 +283,6 @@ Test(trace_damage, finds_chunks_that_are_there_twice) {
 }
 
 /* ---- every cut --------------------------------------------------------------------------------------------------- */
-
-static void finish(bool compress) {
-  struct error err = {""};
-  struct trace_finish_options options = {.compress = compress, .exit_status = 0};
-  cr_assert_eq(trace_finish(path.text, path.text, &options, &err), 0, "%s", err.message);
-}
 
 /* However much is missing, what is read is the beginning of each stream; and if anything is missing, it says so. */
 static void expect_cut(const struct trace_events *whole, size_t size, bool loses) {

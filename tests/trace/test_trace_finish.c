@@ -194,7 +194,7 @@ Test(trace_finish, finishes_in_place) {
   finish(raw.text, true);
   cr_assert_eq(files_in_folder(), 1);
   struct trace_events events = trace_events_read(raw.text);
-  cr_assert_eq(events.count, 17);
+  cr_assert_eq(events.count, 20);
   cr_assert(trace_reader_info(events.reader)->flags & TRACE_FLAG_FINISHED);
   trace_events_fini(&events);
 }

@@ -58,6 +58,16 @@ Test(trace_format, raw_example_is_what_the_writer_writes) {
   trace_builder_fini(&builder);
 }
 
+Test(trace_format, example_of_marks_is_what_the_writer_writes) {
+  struct trace_builder builder;
+  trace_builder_init(&builder, 1 << 20);
+  trace_sample_marked(&builder);
+  char *document = read_document();
+  cr_assert_gt(check_example(document, "## Example: marks", builder.bytes, builder.size), 60);
+  free(document);
+  trace_builder_fini(&builder);
+}
+
 Test(trace_format, finished_example_is_what_finishing_writes) {
   char *folder = folder_make();
   struct path path = path_join(folder, "run.trace");

@@ -62,6 +62,7 @@ static struct trace_event expect(enum trace_event_kind kind, uint64_t time_ns, u
 
 static void expect_first_half(void) {
   expect(TRACE_THREAD, 100, 42, 0);
+  expect(TRACE_STEP, 105, 42, 0);
   struct trace_event event = expect(TRACE_ALLOC, 110, 42, 1);
   cr_assert_eq(event.address, 0x7f0000001000);
   cr_assert_eq(event.size, 65536);
@@ -71,6 +72,12 @@ static void expect_first_half(void) {
   cr_assert_eq(event.small.alloc_count, 3);
   cr_assert_eq(event.small.free_bytes, 32);
   cr_assert_eq(event.small.free_count, 1);
+  event = expect(TRACE_REGION, 125, 42, 2);
+  cr_assert_eq(event.region.data, 0x7f0000001040);
+  cr_assert_eq(event.region.bytes, 32768);
+  cr_assert_str_eq(event.region.layer, "blocks.0.fc.weight");
+  cr_assert_str_eq(event.region.name, "/usr/lib/libtorch_cpu.so");
+  cr_assert_str_eq(event.region.op, "framework");
   event = expect(TRACE_SAVE, 130, 42, 2);
   cr_assert_eq(event.save.tensor, 0xabc0);
   cr_assert_eq(event.save.data, 0x7f0000001040);
@@ -109,6 +116,7 @@ static void expect_second_half(void) {
   cr_assert_eq(event.release.tensor, 0xabc0);
   cr_assert_eq(event.release.node_type, 0x1400);
   cr_assert_eq(event.release.source, TRACE_SOURCE_PROBE);
+  cr_assert_eq(expect(TRACE_REGION_END, 165, 42, 0).address, 0x7f0000001040);
   event = expect(TRACE_FREE, 170, 42, 2);
   cr_assert_eq(event.address, 0x7f0000001000);
   cr_assert(event.in_release && !event.realloc);

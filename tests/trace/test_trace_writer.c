@@ -70,6 +70,13 @@ Test(trace_writer, writes_long_records_with_their_length) {
          12, 0x84, 3, 0, 2, 1, 0x85, 2, 0, 13);
 }
 
+Test(trace_writer, writes_what_programs_mark) {
+  trace_write_region(&writer, 1001, &(struct trace_region){300, 2, 3, 4, 5, 6});
+  trace_write_region_end(&writer, 1003, 300);
+  trace_write_step(&writer, 1006);
+  EXPECT("marks", 0x86, 8, 1, 0xac, 0x02, 2, 3, 4, 5, 6, 0x87, 3, 2, 0xac, 0x02, 0x88, 1, 3);
+}
+
 /* Without a layer and an op a save is what it was in version 1.0. */
 Test(trace_writer, writes_the_layer_and_the_op_of_a_save_if_it_has_them) {
   trace_write_save(&writer, 1000, &(struct trace_save){1, 2, 3, 4, 5, 1, 6, 0, 0});
@@ -127,6 +134,9 @@ Test(trace_writer, keeps_within_the_record_size) {
   cr_assert_leq(u32(TRACE_C_USED) - before, TRACE_RECORD_MAX);
   before = u32(TRACE_C_USED);
   trace_write_module(&writer, &(struct trace_module_record){max, max, max, max, UINT32_MAX, UINT32_MAX});
+  cr_assert_leq(u32(TRACE_C_USED) - before, TRACE_RECORD_MAX);
+  before = u32(TRACE_C_USED);
+  trace_write_region(&writer, max, &(struct trace_region){max, max, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX});
   cr_assert_leq(u32(TRACE_C_USED) - before, TRACE_RECORD_MAX);
   before = u32(TRACE_C_USED);
   trace_write_alloc(&writer, max, max / 2, max, UINT32_MAX, false);
