@@ -138,6 +138,8 @@ static int analysis_init(struct analysis *analysis, const char *path, struct err
   }
   const struct trace_module *modules;
   size_t modules_count = trace_reader_modules(analysis->reader, &modules);
+  const struct trace_code *codes;
+  size_t codes_count = trace_reader_codes(analysis->reader, &codes);
   analysis->info = trace_reader_info(analysis->reader);
   analysis->steps.best = -1;
   if (symbols_open(&analysis->symbols, modules, modules_count) != 0 ||
@@ -145,6 +147,7 @@ static int analysis_init(struct analysis *analysis, const char *path, struct err
       timeline_init(&analysis->timeline, trace_reader_stack_limit(analysis->reader), analysis->info->end_ns) != 0) {
     return error_set(err, ERROR_MEMORY, "no memory to analyse %s; try a machine with more", path);
   }
+  symbols_set_codes(analysis->symbols, codes, codes_count);
   analysis->holders = (struct holders){.reader = analysis->reader,
                                        .names = analysis->names,
                                        .timeline = &analysis->timeline,

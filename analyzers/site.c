@@ -81,6 +81,9 @@ static const char *const plumbing[] = {
     "PyVectorcall_Call",
 };
 
+/* Parts of the file names of Python's own modules and of those that are installed beside them. */
+static const char *const packages[] = {"/site-packages/", "/dist-packages/", "/lib/python3", "<frozen "};
+
 static const char recorder[] = "actscope_preload"; /* its own frames are no part of the program */
 
 static bool begins_with_any(const char *text, const char *const *beginnings, size_t count) {
@@ -115,10 +118,23 @@ static bool is_named(const struct facts_frame *frame) {
   return !is_nameless(frame->function) && !is_allocator(frame);
 }
 
+static bool is_of_a_package(const struct facts_frame *frame) {
+  for (size_t i = 0; i < sizeof packages / sizeof *packages; i++) {
+    if (strstr(frame->file, packages[i])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* A frame with a file and without a module is a code's: a line of Python. */
 static bool is_of_the_program(const struct facts_frame *frame) {
-  return *frame->file && frame->line && *frame->module && !is_allocator(frame) &&
-         !strstr(frame->file, "/include/c++/") &&
-         !begins_with_any(frame->module, libraries, sizeof libraries / sizeof *libraries);
+  if (!*frame->file || !frame->line || is_allocator(frame)) {
+    return false;
+  }
+  return *frame->module ? !strstr(frame->file, "/include/c++/") &&
+                              !begins_with_any(frame->module, libraries, sizeof libraries / sizeof *libraries)
+                        : !is_of_a_package(frame);
 }
 
 static bool is_interpreter(const struct facts_frame *frame) {

@@ -46,6 +46,8 @@ struct recent { /* direct-mapped by address */
 struct symbols {
   struct mapping *mappings; /* by begin, then from_ns */
   size_t count;
+  const struct trace_code *codes; /* by id */
+  size_t codes_count;
   void *files, *answers; /* search trees */
   struct strings *strings;
   const char **warnings;
@@ -104,6 +106,11 @@ void symbols_close(struct symbols *symbols) {
   free(symbols->warnings);
   free(symbols->mappings);
   free(symbols);
+}
+
+void symbols_set_codes(struct symbols *symbols, const struct trace_code *codes, size_t count) {
+  symbols->codes = codes;
+  symbols->codes_count = count;
 }
 
 const char *symbols_intern(struct symbols *symbols, const char *text) {
@@ -234,7 +241,26 @@ static const char *name_in_file(struct symbols *symbols, struct file *file, uint
   return symbol ? symbol->name : "";
 }
 
+/* "" and "" where the trace does not tell. */
+static struct trace_code code_of(const struct symbols *symbols, uint64_t frame) {
+  uint64_t id = (frame & ~TRACE_FRAME_CODE) >> TRACE_FRAME_LINE_BITS;
+  return id < symbols->codes_count ? symbols->codes[id] : (struct trace_code){"", ""};
+}
+
+static struct symbol_frame code_frame(struct symbols *symbols, uint64_t frame) {
+  struct trace_code code = code_of(symbols, frame);
+  return (struct symbol_frame){
+      .function = *code.name ? symbols_intern(symbols, code.name) : "?",
+      .file = symbols_intern(symbols, code.file),
+      .module = "",
+      .line = (unsigned)(frame & TRACE_FRAME_LINE_MAX),
+  };
+}
+
 const char *symbols_name(struct symbols *symbols, uint64_t return_address, uint64_t time_ns) {
+  if (return_address & TRACE_FRAME_CODE) {
+    return symbols_intern(symbols, code_of(symbols, return_address).name);
+  }
   uint64_t address = return_address - 1;
   struct recent *recent = &symbols->recent[(address ^ (address >> 13)) & (RECENT_SLOTS - 1)];
   if (recent->module && recent->address == address && time_distance(recent->module, time_ns) == 0) {
@@ -323,6 +349,10 @@ size_t symbols_resolve(struct symbols *symbols, uint64_t return_address, uint64_
                        size_t max) {
   if (max == 0) {
     return 0;
+  }
+  if (return_address & TRACE_FRAME_CODE) {
+    frames[0] = code_frame(symbols, return_address);
+    return 1;
   }
   struct mapping *mapping = find_mapping(symbols, return_address - 1, time_ns);
   struct file *file = mapping ? file_of(symbols, mapping) : NULL;

@@ -20,7 +20,7 @@ struct symbol_frame {
   const char
       *function;    /* demangled; "0x7f..." outside any module, "libx.so+0x12ab" where the module has no name for it */
   const char *file; /* "" unknown */
-  const char *module; /* base name of the ELF file, or "" */
+  const char *module; /* base name of the ELF file, or "": of a code, too */
   unsigned line;      /* 0 unknown */
 };
 
@@ -29,7 +29,11 @@ struct symbol_frame {
 int symbols_open(struct symbols **out, const struct trace_module *modules, size_t count);
 void symbols_close(struct symbols *symbols); /* NULL allowed */
 
-/* The frames that one return address stands for at that time: the inlined calls first, innermost first, then the
+/* Frames that are lines of codes (TRACE_FRAME_CODE) go by these from now on, as trace_reader_codes gives them; borrowed, as
+ * the modules are. */
+void symbols_set_codes(struct symbols *symbols, const struct trace_code *codes, size_t count);
+
+/* The frames that one frame of a stack, a return address as a rule, stands for at that time: the inlined calls first, innermost first, then the
  * function itself. Writes at most max frames (the innermost ones) and returns how many: at least 1, unless max is 0. */
 size_t symbols_resolve(struct symbols *symbols, uint64_t return_address, uint64_t time_ns, struct symbol_frame *frames,
                        size_t max);

@@ -127,12 +127,21 @@ enum trace_tag {
   TRACE_TAG_MODULE_GONE = 0xc2, /* uv:time uv:begin */
   TRACE_TAG_STRING = 0xc3,   /* uv:id bytes to the record's end (no NUL); build-ids are raw bytes */
   TRACE_TAG_META = 0xc4,     /* uv:key uv:value                           ids of strings, e.g. framework -> pytorch 2.13.0 */
+  TRACE_TAG_CODE = 0xc5,     /* uv:id uv:file uv:name                     a function that frames name themselves (below);
+                                strings' ids, 0 = none (from version 1.2 on) */
 };
 // clang-format on
 
 enum trace_role { TRACE_ROLE_PARAMETER = 1, TRACE_ROLE_BUFFER = 2 };
 enum trace_source { TRACE_SOURCE_PROBE = 1, TRACE_SOURCE_HOOKS = 2, TRACE_SOURCE_MARK = 3 };
 enum trace_phase { TRACE_PHASE_FORWARD = 1, TRACE_PHASE_BACKWARD = 2, TRACE_PHASE_UPDATE = 3 };
+
+/* A frame of a stack is a return address; or, with its top bit set, which no address of a process has, a line of a CODE: a
+ * function of an interpreter, or one that was named where it ran. */
+#define TRACE_FRAME_CODE (UINT64_C(1) << 63)
+#define TRACE_FRAME_LINE_BITS                                                                                          \
+  24 /* the lowest: the line, 0 = unknown; the CODE's id is in the 32 above, the rest is 0 */
+#define TRACE_FRAME_LINE_MAX ((UINT64_C(1) << TRACE_FRAME_LINE_BITS) - 1)
 
 /* dtype: PyTorch's c10::ScalarType numbers (0 uint8, 1 int8, 2 int16, 3 int32, 4 int64, 5 float16, 6 float32,
  * 7 float64, 8 complex32, 9 complex64, 10 complex128, 11 bool, 15 bfloat16 ...); 255 = unknown. */

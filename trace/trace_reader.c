@@ -307,6 +307,11 @@ const char *trace_reader_meta(const struct trace_reader *reader, const char *key
   return trace_tables_meta(&reader->tables, key);
 }
 
+size_t trace_reader_codes(const struct trace_reader *reader, const struct trace_code **codes) {
+  *codes = reader->tables.codes.items;
+  return reader->tables.codes.count;
+}
+
 size_t trace_reader_modules(const struct trace_reader *reader, const struct trace_module **modules) {
   *modules = reader->tables.modules.items;
   return reader->tables.modules.count;

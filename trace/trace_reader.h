@@ -36,20 +36,20 @@ struct trace_info {
 };
 
 enum trace_event_kind {
-  TRACE_ALLOC = 1, /* address, size, stack; realloc says whether it continues a realloc */
-  TRACE_FREE,      /* address, stack; in_release: inside SavedVariable::reset_data(); realloc */
-  TRACE_SMALL,     /* small: sums since the thread's previous TRACE_SMALL */
-  TRACE_MAP,       /* address, size, stack */
-  TRACE_UNMAP,     /* address, size, stack */
-  TRACE_THREAD,    /* tid: this stream's events are of another thread from here on */
-  TRACE_SAVE,      /* save */
-  TRACE_RELEASE,   /* release */
-  TRACE_RESIDENT,  /* resident */
-  TRACE_PHASE,     /* phase */
-  TRACE_LOST,      /* size = number of events that were not recorded */
-  TRACE_REGION,    /* region, stack: a piece of a heap block is a block of its own from here on */
+  TRACE_ALLOC = 1,  /* address, size, stack; realloc says whether it continues a realloc */
+  TRACE_FREE,       /* address, stack; in_release: inside SavedVariable::reset_data(); realloc */
+  TRACE_SMALL,      /* small: sums since the thread's previous TRACE_SMALL */
+  TRACE_MAP,        /* address, size, stack */
+  TRACE_UNMAP,      /* address, size, stack */
+  TRACE_THREAD,     /* tid: this stream's events are of another thread from here on */
+  TRACE_SAVE,       /* save */
+  TRACE_RELEASE,    /* release */
+  TRACE_RESIDENT,   /* resident */
+  TRACE_PHASE,      /* phase */
+  TRACE_LOST,       /* size = number of events that were not recorded */
+  TRACE_REGION,     /* region, stack: a piece of a heap block is a block of its own from here on */
   TRACE_REGION_END, /* address: that region is part of its block again */
-  TRACE_STEP,      /* the program says that a step begins */
+  TRACE_STEP,       /* the program says that a step begins */
 };
 
 struct trace_event {
@@ -106,6 +106,12 @@ struct trace_module {
   size_t build_id_size;
 };
 
+/* A function that frames name themselves, by its id (see TRACE_FRAME_CODE). */
+struct trace_code {
+  const char *file; /* as the program knows it: "/home/me/train.py", "<string>"; "" unknown */
+  const char *name; /* "" for an id that the trace does not tell */
+};
+
 /* Opens path. On success *out is owned by the caller, who ends it with trace_reader_close. ERROR_IO: missing, not
  * to be read; ERROR_INPUT: empty, foreign, of another version, or damaged beyond use. A trace whose end is missing opens, with info->damage set; what
  * is there is read, and then trace_reader_next ends with ERROR_INPUT. What a killed process left is not damaged. */
@@ -118,12 +124,13 @@ const struct trace_info *trace_reader_info(const struct trace_reader *reader);
 int trace_reader_next(struct trace_reader *reader, struct trace_event *event, struct error *err);
 void trace_reader_rewind(struct trace_reader *reader); /* the next event is again the first */
 
-/* Return addresses of a stack, innermost first; NULL and *count = 0 if there is no such stack. They live as long as the
- * reader. */
+/* The frames of a stack, innermost first: return addresses, and lines of codes (TRACE_FRAME_CODE); NULL and *count = 0 if
+ * there is no such stack. They live as long as the reader. */
 const uint64_t *trace_reader_stack(const struct trace_reader *reader, uint32_t stack, size_t *count);
 uint32_t trace_reader_stack_limit(const struct trace_reader *reader); /* every stack id is below it */
 
 size_t trace_reader_modules(const struct trace_reader *reader, const struct trace_module **modules); /* by from_ns */
+size_t trace_reader_codes(const struct trace_reader *reader, const struct trace_code **codes);       /* by id */
 
 /* What the trace says about the run under this key ("framework", "allocator" ...), "" if nothing. */
 const char *trace_reader_meta(const struct trace_reader *reader, const char *key);

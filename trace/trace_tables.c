@@ -185,6 +185,29 @@ static const char *meta_add(struct trace_tables *tables, struct record *record) 
   return NULL;
 }
 
+/* Ids that are skipped have names of id 0: none. */
+static const char *code_add(struct trace_tables *tables, struct record *record) {
+  struct trace_decoder *in = &record->decoder;
+  uint64_t id = trace_take_uv(in), file = trace_take_uv(in), name = trace_take_uv(in);
+  if (in->bad || in->at > record->end || id == 0 || id > tables->id_limit || file > tables->id_limit ||
+      name > tables->id_limit) {
+    return "a code has no possible number";
+  }
+  struct trace_array *pairs = &tables->code_names;
+  if (id >= pairs->count) {
+    size_t more = (size_t)id + 1 - pairs->count;
+    uint32_t *added = array_extend(pairs, more, 2 * sizeof *added);
+    if (!added) {
+      return trace_tables_no_memory;
+    }
+    memset(added, 0, more * 2 * sizeof *added);
+  }
+  uint32_t *pair = (uint32_t *)pairs->items + 2 * id;
+  pair[0] = (uint32_t)file;
+  pair[1] = (uint32_t)name;
+  return NULL;
+}
+
 static const char *record_add(struct trace_tables *tables, struct record *record, uint8_t tag) {
   switch (tag) {
   case TRACE_TAG_STACK:
@@ -197,6 +220,8 @@ static const char *record_add(struct trace_tables *tables, struct record *record
     return change_add(tables, record, true);
   case TRACE_TAG_META:
     return meta_add(tables, record);
+  case TRACE_TAG_CODE:
+    return code_add(tables, record);
   default: /* of a newer writer */
     return tag < 0x80 ? "a record has an unknown tag" : NULL;
   }
@@ -318,8 +343,28 @@ static const char *module_make(const struct trace_tables *tables, const struct m
   return NULL;
 }
 
+/* ---- codes ------------------------------------------------------------------------------------------------------- */
+
+static const char *codes_end(struct trace_tables *tables) {
+  const uint32_t *pairs = tables->code_names.items;
+  size_t count = tables->code_names.count, size;
+  struct trace_code *codes = count ? array_extend(&tables->codes, count, sizeof *codes) : NULL;
+  if (count && !codes) {
+    return trace_tables_no_memory;
+  }
+  for (size_t i = 0; i < count; i++) {
+    const char *file = trace_tables_string(tables, pairs[2 * i], &size);
+    const char *name = trace_tables_string(tables, pairs[2 * i + 1], &size);
+    if (!tables->lenient && ((pairs[2 * i] && !file) || (pairs[2 * i + 1] && !name))) {
+      return "a code's name is missing";
+    }
+    codes[i] = (struct trace_code){file ? file : "", name ? name : ""};
+  }
+  return NULL;
+}
+
 /* Sorted by place and time, each module ends with the next change at its place: gone, or replaced. */
-const char *trace_tables_end(struct trace_tables *tables) {
+static const char *modules_end(struct trace_tables *tables) {
   const struct module_change *changes = tables->changes.items;
   size_t count = tables->changes.count;
   if (count == 0) {
@@ -345,9 +390,15 @@ const char *trace_tables_end(struct trace_tables *tables) {
   return NULL;
 }
 
+const char *trace_tables_end(struct trace_tables *tables) {
+  const char *problem = codes_end(tables);
+  return problem ? problem : modules_end(tables);
+}
+
 void trace_tables_fini(struct trace_tables *tables) {
-  struct trace_array *arrays[] = {&tables->frames,  &tables->parents, &tables->stacks,  &tables->bytes,
-                                  &tables->strings, &tables->modules, &tables->changes, &tables->metas};
+  struct trace_array *arrays[] = {&tables->frames,  &tables->parents,   &tables->stacks,  &tables->bytes,
+                                  &tables->strings, &tables->modules,   &tables->changes, &tables->metas,
+                                  &tables->codes,   &tables->code_names};
   for (size_t id = 0; tables->cache.stacks && id < tables->stacks.count; id++) {
     free(tables->cache.stacks[id]);
   }

@@ -1,4 +1,4 @@
-/* The tables of a trace: stacks, strings, modules, metadata, collected from its tables chunks. Private to trace/. */
+/* The tables of a trace: stacks, strings, modules, codes, metadata, collected from its tables chunks. Private to trace/. */
 #ifndef ACTSCOPE_TRACE_TABLES_H
 #define ACTSCOPE_TRACE_TABLES_H
 
@@ -32,14 +32,16 @@ struct trace_tables {
   struct trace_array frames;  /* uint64_t: addresses */
   struct trace_array parents; /* uint32_t: of each frame the next outer one, 0 = it is the outermost */
   struct trace_stack_cache cache;
-  struct trace_array stacks;  /* struct trace_span, by id */
-  struct trace_array bytes;   /* of all strings, each with a NUL behind it */
-  struct trace_array strings; /* struct trace_span, by id */
-  struct trace_array modules; /* struct trace_module, by from_ns, once ended */
-  struct trace_array changes; /* struct module_change, in the order of the file */
-  struct trace_array metas;   /* two uint32_t each: key, value */
-  uint64_t id_limit;          /* ids are given out in order, so none is larger than the bytes of all tables */
-  bool lenient;               /* the file is known to lack something: names that are missing are "" */
+  struct trace_array stacks;     /* struct trace_span, by id */
+  struct trace_array bytes;      /* of all strings, each with a NUL behind it */
+  struct trace_array strings;    /* struct trace_span, by id */
+  struct trace_array modules;    /* struct trace_module, by from_ns, once ended */
+  struct trace_array changes;    /* struct module_change, in the order of the file */
+  struct trace_array metas;      /* two uint32_t each: key, value */
+  struct trace_array codes;      /* struct trace_code, by id, once ended */
+  struct trace_array code_names; /* two uint32_t each, by the code's id: file, name */
+  uint64_t id_limit;             /* ids are given out in order, so none is larger than the bytes of all tables */
+  bool lenient;                  /* the file is known to lack something: names that are missing are "" */
 };
 
 /* Takes in the records of one chunk. NULL if all is well; else what is wrong, a static string. Out of memory is
@@ -47,7 +49,7 @@ struct trace_tables {
 const char *trace_tables_add(struct trace_tables *tables, const struct trace_payload *payload);
 extern const char trace_tables_no_memory[];
 
-/* Resolves modules when every chunk has been added. */
+/* Resolves modules and codes when every chunk has been added. */
 const char *trace_tables_end(struct trace_tables *tables);
 void trace_tables_fini(struct trace_tables *tables); /* zeroed is fine */
 

@@ -373,3 +373,13 @@ bool trace_write_meta(struct trace_chunk_writer *w, uint32_t key, uint32_t value
   p = put_uv(p, key);
   return publish_long(w, put_uv(p, value));
 }
+
+bool trace_write_code(struct trace_chunk_writer *w, uint32_t id, uint32_t file, uint32_t name) {
+  if (!has_room(w, TRACE_RECORD_MAX)) {
+    return false;
+  }
+  uint8_t *p = begin_long(w->cursor, TRACE_TAG_CODE);
+  p = put_uv(p, id);
+  p = put_uv(p, file);
+  return publish_long(w, put_uv(p, name));
+}

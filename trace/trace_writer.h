@@ -88,6 +88,13 @@ struct trace_module_record {
 bool trace_write_module(struct trace_chunk_writer *w, const struct trace_module_record *module);
 bool trace_write_module_gone(struct trace_chunk_writer *w, uint64_t time_ns, uint64_t begin);
 bool trace_write_meta(struct trace_chunk_writer *w, uint32_t key, uint32_t value);
+bool trace_write_code(struct trace_chunk_writer *w, uint32_t id, uint32_t file, uint32_t name);
+
+/* The frame of a stack that stands for a line of a CODE. */
+static inline uint64_t trace_frame_of_code(uint32_t code, uint32_t line) {
+  return TRACE_FRAME_CODE | (uint64_t)code << TRACE_FRAME_LINE_BITS |
+         (line < TRACE_FRAME_LINE_MAX ? line : TRACE_FRAME_LINE_MAX);
+}
 
 /* Little-endian access to header fields. The u64 sums and `used` are stored with single aligned stores. */
 void trace_store_u16(uint8_t *at, uint16_t value);

@@ -67,6 +67,21 @@ Test(site, an_operator_called_from_python) {
   expect(frames + 3, 2, "python3.11 PyDict_SetDefault");
 }
 
+Test(site, of_python_the_programs_own_lines) {
+  const struct facts_frame frames[] = {
+      FRAME("at::native::addmm", "", 0, "libtorch_cpu.so"),
+      FRAME("forward", "/usr/lib/python3/dist-packages/torch/nn/modules/linear.py", 116, ""),
+      FRAME("_call_impl", "/home/me/venv/lib/python3.11/site-packages/torch/nn/modules/module.py", 1736, ""),
+      FRAME("<listcomp>", "<string>", 3, ""),
+      FRAME("Block.forward", "/home/me/model.py", 41, ""),
+      FRAME("<module>", "/home/me/train.py", 88, ""),
+  };
+  expect(frames, 6, "<string>:3 <listcomp> < model.py:41 Block.forward");
+  expect(frames + 4, 2, "model.py:41 Block.forward < train.py:88 <module>");
+  expect(frames, 3, "libtorch_cpu.so at::native::addmm"); /* torch alone */
+  expect(frames + 1, 2, "forward");
+}
+
 Test(site, nothing_known) {
   const struct facts_frame frames[] = {FRAME("0x7f0012", "", 0, ""), FRAME("0x7f0099", "", 0, "")};
   expect(frames, 2, "0x7f0012");

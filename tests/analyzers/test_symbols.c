@@ -2,6 +2,7 @@
 #include "analyzers/symbols.h"
 
 #include "tests/support/files.h"
+#include "trace/trace_writer.h"
 
 #include <criterion/criterion.h>
 #include <elfutils/libdwelf.h>
@@ -192,6 +193,25 @@ Test(symbols, no_modules_at_all) {
   struct symbol_frame frame;
   cr_assert_eq(symbols_resolve(symbols, 0x7f0000001234, 5, &frame, 1), 1);
   cr_assert_str_eq(frame.function, "0x7f0000001234");
+  symbols_close(symbols);
+}
+
+Test(symbols, lines_of_codes_name_themselves) {
+  const struct trace_code codes[] = {{"", ""}, {"/home/me/train.py", "Net.forward"}, {"", "at::_ops::gelu::call"}};
+  struct symbols *symbols = open_symbols(NULL, 0);
+  struct symbol_frame frames[2];
+  symbols_set_codes(symbols, codes, 3);
+  cr_assert_eq(symbols_resolve(symbols, trace_frame_of_code(1, 88), 0, frames, 2), 1);
+  cr_assert_str_eq(frames[0].function, "Net.forward");
+  cr_assert_str_eq(frames[0].file, "/home/me/train.py");
+  cr_assert_str_eq(frames[0].module, "");
+  cr_assert_eq(frames[0].line, 88);
+  cr_assert_str_eq(symbols_name(symbols, trace_frame_of_code(2, 0), 0), "at::_ops::gelu::call");
+  for (uint32_t id = 0; id < 4; id += 3) { /* none of the trace's */
+    cr_assert_eq(symbols_resolve(symbols, trace_frame_of_code(id, 7), 0, frames, 1), 1);
+    cr_assert_str_eq(frames[0].function, "?");
+    cr_assert_str_eq(symbols_name(symbols, trace_frame_of_code(id, 7), 0), "");
+  }
   symbols_close(symbols);
 }
 

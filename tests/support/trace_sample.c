@@ -12,6 +12,7 @@ static void string_add(struct trace_chunk_writer *tables, uint32_t id, const cha
 
 static void sample_tables(struct trace_chunk_writer *t) {
   static const uint64_t first[] = {0x1010, 0x1020, 0x1030}, second[] = {0x1014, 0x1020, 0x1030}, third[] = {0x9000};
+  const uint64_t mixed[] = {0x1010, trace_frame_of_code(2, 88), trace_frame_of_code(4, 0), 0x1020};
   static const uint8_t build_id[] = {0xab, 0x00, 0xcd};
   string_add(t, 1, "framework");
   string_add(t, 2, "pytorch 2.13.0");
@@ -22,6 +23,11 @@ static void sample_tables(struct trace_chunk_writer *t) {
   trace_write_stack(t, 1, first, 3, NULL, 0);
   trace_write_stack(t, 2, second, 3, first, 3);
   trace_write_stack(t, 3, third, 1, second, 3);
+  string_add(t, 6, "/home/me/train.py");
+  string_add(t, 7, "Net.forward");
+  trace_write_code(t, 2, 6, 7);
+  trace_write_code(t, 4, 0, 7);
+  trace_write_stack(t, 4, mixed, 4, third, 1);
   trace_write_module(t, &(struct trace_module_record){10, 0x1000, 0x800, 0x1000, 3, 5});
   trace_write_module(t, &(struct trace_module_record){20, 0x9000, 0x100, 0, 0, 0});
   trace_write_module_gone(t, 500, 0x1000);

@@ -230,14 +230,18 @@ Test(trace_damage, finds_regions_of_impossible_size) {
 }
 
 /* In a trace that lacks something names may be missing; in a finished one they may not. */
-Test(trace_damage, finds_regions_without_their_names) {
-  WITH(0x86, 7, 0, 1, 2, 0, 0, 9, 0);
+static void expect_damaged_once_finished(const char *says) {
   trace_builder_save(&builder, path.text);
   finish(true);
   struct trace_events events = trace_events_read(path.text);
   cr_assert_eq(events.code, ERROR_INPUT);
-  cr_assert_not_null(strstr(events.damage, "a string that is not there"), "%s", events.damage);
+  cr_assert_not_null(strstr(events.damage, says), "%s", events.damage);
   trace_events_fini(&events);
+}
+
+Test(trace_damage, finds_regions_without_their_names) {
+  WITH(0x86, 7, 0, 1, 2, 0, 0, 9, 0);
+  expect_damaged_once_finished("a string that is not there");
 }
 
 Test(trace_damage, finds_absurd_stacks) {
@@ -260,6 +264,21 @@ Test(trace_damage, finds_absurd_numbers_of_stacks) {
   struct trace_chunk_writer *w = trace_builder_tables(&builder, TRACE_CHUNK_STEP);
   trace_write_stack(w, UINT32_MAX, (uint64_t[]){1}, 1, NULL, 0);
   expect_damaged("no possible number");
+}
+
+Test(trace_damage, finds_codes_of_absurd_numbers) {
+  struct trace_chunk_writer *w = trace_builder_tables(&builder, TRACE_CHUNK_STEP);
+  const struct trace_chunk_writer empty = *w;
+  trace_write_code(w, UINT32_MAX, 0, 0);
+  expect_damaged("no possible number");
+  *w = empty;
+  trace_write_code(w, 1, 0, UINT32_MAX);
+  expect_damaged("no possible number");
+}
+
+Test(trace_damage, finds_codes_without_their_names) {
+  trace_write_code(trace_builder_tables(&builder, TRACE_CHUNK_STEP), 1, 0, 3);
+  expect_damaged_once_finished("a code's name is missing");
 }
 
 Test(trace_damage, finds_chunks_of_impossible_size) {

@@ -172,12 +172,26 @@ Test(trace_reader, gives_stacks) {
   expect_stack(2, (uint64_t[]){0x1014, 0x1020, 0x1030}, 3);
   expect_stack(1, (uint64_t[]){0x1010, 0x1020, 0x1030}, 3);
   expect_stack(3, (uint64_t[]){0x9000}, 1);
-  cr_assert_eq(trace_reader_stack_limit(reader), 4);
+  expect_stack(4, (uint64_t[]){0x1010, 0x8000000002000058, 0x8000000004000000, 0x1020}, 4);
+  cr_assert_eq(trace_reader_stack_limit(reader), 5);
   size_t count = 1;
   cr_assert_null(trace_reader_stack(reader, 0, &count));
   cr_assert_eq(count, 0);
-  cr_assert_null(trace_reader_stack(reader, 4, &count));
+  cr_assert_null(trace_reader_stack(reader, 5, &count));
   cr_assert_null(trace_reader_stack(reader, UINT32_MAX, &count));
+}
+
+Test(trace_reader, gives_codes_by_id) {
+  trace_sample_every_kind(&builder);
+  open_trace();
+  static const char *const expected[][2] = {
+      {"", ""}, {"", ""}, {"/home/me/train.py", "Net.forward"}, {"", ""}, {"", "Net.forward"}};
+  const struct trace_code *codes;
+  cr_assert_eq(trace_reader_codes(reader, &codes), 5);
+  for (size_t i = 0; i < 5; i++) {
+    cr_expect_str_eq(codes[i].file, expected[i][0]);
+    cr_expect_str_eq(codes[i].name, expected[i][1]);
+  }
 }
 
 Test(trace_reader, gives_deep_and_empty_stacks) {

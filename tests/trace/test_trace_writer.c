@@ -121,8 +121,15 @@ Test(trace_writer, writes_other_tables) {
   trace_write_module(&writer, &(struct trace_module_record){1, 2, 3, 4, 5, 6});
   trace_write_module_gone(&writer, 7, 2);
   trace_write_meta(&writer, 8, 9);
+  trace_write_code(&writer, 10, 11, 12);
   EXPECT("tables", 0xc3, 0x84, 0x80, 0x80, 0x80, 0, 1, 'a', 'b', 'c', 0xc1, 6, 1, 2, 3, 4, 5, 6, 0xc2, 2, 7, 2, 0xc4, 2,
-         8, 9);
+         8, 9, 0xc5, 3, 10, 11, 12);
+}
+
+Test(trace_writer, frames_of_codes) {
+  cr_assert_eq(trace_frame_of_code(1, 2), 0x8000000001000002);
+  cr_assert_eq(trace_frame_of_code(UINT32_MAX, 0), 0x80ffffffff000000);
+  cr_assert_eq(trace_frame_of_code(0, UINT32_MAX), 0x8000000000ffffff);
 }
 
 /* The largest numbers there are fit into what TRACE_RECORD_MAX promises. */
