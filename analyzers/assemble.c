@@ -64,7 +64,10 @@ static int assemble_run(const struct analysis *analysis, struct facts *facts) {
   facts->run = (struct facts_run){
       .command = command_line(info, facts->strings),
       .pid = info->pid,
+      .ppid = info->ppid,
       .rank = info->rank,
+      .world_size = (int)info->world_size,
+      .host = strings_intern(facts->strings, info->host),
       .exit_status = info->exit_status,
       .complete = info->complete,
       .damage = strings_intern(facts->strings, info->damage),
@@ -77,7 +80,8 @@ static int assemble_run(const struct analysis *analysis, struct facts *facts) {
       .framework = strings_intern(facts->strings, info->framework),
       .evidence = strings_intern(facts->strings, run_evidence(&analysis->holders)),
   };
-  bool whole = facts->run.command && facts->run.damage && facts->run.framework && facts->run.evidence;
+  bool whole =
+      facts->run.command && facts->run.host && facts->run.damage && facts->run.framework && facts->run.evidence;
   return whole ? 0 : ERROR_MEMORY;
 }
 

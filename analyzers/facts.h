@@ -27,7 +27,10 @@ extern const char *const phase_names[PHASE_COUNT];
 
 struct facts_run {
   char *command;   /* arguments joined by spaces, quoted where a shell would need it */
-  int pid, rank;   /* rank -1: none */
+  int pid, ppid;   /* ppid -1: unknown */
+  int rank;        /* in a distributed job, -1: none */
+  int world_size;  /* ranks of that job, 0: unknown */
+  char *host;      /* the machine's name, "": unknown */
   int exit_status; /* -1: unknown */
   bool complete;
   char *damage; /* what is missing, or "" */

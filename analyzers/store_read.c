@@ -63,7 +63,10 @@ static void read_run_columns(struct store_row *row, struct facts *facts) {
   struct facts_run *run = &facts->run;
   run->command = store_get_interned(row, facts->strings);
   run->pid = (int)store_get_i64(row);
+  run->ppid = (int)store_get_i64(row);
   run->rank = (int)store_get_i64(row);
+  run->world_size = (int)store_get_i64(row);
+  run->host = store_get_interned(row, facts->strings);
   run->exit_status = (int)store_get_i64(row);
   run->complete = store_get_i64(row) != 0;
   run->damage = store_get_interned(row, facts->strings);
@@ -80,7 +83,8 @@ static void read_run_columns(struct store_row *row, struct facts *facts) {
 static int read_run(sqlite3 *db, struct facts *facts) {
   struct store_row row;
   store_row_open(&row, db,
-                 "SELECT command, pid, rank, exit_status, complete, damage, wall_ns, start_unix_ns, events, threads,"
+                 "SELECT command, pid, ppid, rank, world_size, host, exit_status, complete, damage, wall_ns, "
+                 "start_unix_ns, events, threads,"
                  " min_size, lost_events, framework, evidence, peak_bytes, peak_ns, peak_step, peak_phase, saved_step,"
                  " saved_bytes, saved_blocks FROM run");
   int more = store_next_row(&row);

@@ -2,7 +2,8 @@
 #include "analyzers/store_schema.h"
 
 const char store_schema[] =
-    "CREATE TABLE run (command TEXT NOT NULL, pid INTEGER NOT NULL, rank INTEGER NOT NULL,"
+    "CREATE TABLE run (command TEXT NOT NULL, pid INTEGER NOT NULL, ppid INTEGER NOT NULL,"
+    " rank INTEGER NOT NULL, world_size INTEGER NOT NULL, host TEXT NOT NULL,"
     " exit_status INTEGER NOT NULL, complete INTEGER NOT NULL, damage TEXT NOT NULL, wall_ns INTEGER NOT NULL,"
     " start_unix_ns INTEGER NOT NULL, events INTEGER NOT NULL, threads INTEGER NOT NULL, min_size INTEGER NOT NULL,"
     " lost_events INTEGER NOT NULL, framework TEXT NOT NULL, evidence TEXT NOT NULL,"

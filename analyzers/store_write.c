@@ -18,10 +18,13 @@
 static int write_run(sqlite3 *db, const struct facts *facts) {
   const struct facts_run *run = &facts->run;
   struct store_row row;
-  store_row_open(&row, db, "INSERT INTO run VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+  store_row_open(&row, db, "INSERT INTO run VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   store_put_text(&row, run->command);
   store_put_i64(&row, run->pid);
+  store_put_i64(&row, run->ppid);
   store_put_i64(&row, run->rank);
+  store_put_i64(&row, run->world_size);
+  store_put_text(&row, run->host);
   store_put_i64(&row, run->exit_status);
   store_put_i64(&row, run->complete);
   store_put_text(&row, run->damage);

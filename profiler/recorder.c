@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/single_threaded.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,6 +75,14 @@ static void stop_recording(void) {
   }
 }
 
+/* Processes of a job are told apart by their machines too. */
+static void write_host(void) {
+  struct utsname names;
+  if (uname(&names) == 0) {
+    tables_add_meta("host", names.nodename);
+  }
+}
+
 /* A new trace of this process: at start, and in a child after fork. Until it is whole, nothing is recorded. */
 static void begin_trace(void (*write_modules)(void)) {
   set_mode(MODE_OFF);
@@ -87,6 +96,7 @@ static void begin_trace(void (*write_modules)(void)) {
   recorder_min_size = recorder.config.min_size;
   recorder.has_membarrier = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
   write_modules();
+  write_host();
   __atomic_store_n(recorder.guard, ++recorder.generation, __ATOMIC_RELAXED);
   set_mode(MODE_ON);
 }

@@ -1,6 +1,7 @@
 /* Files, mappings and the header of a trace that is being recorded: see the header. */
 #include "profiler/run_file.h"
 
+#include "profiler/rank.h"
 #include "trace/trace_writer.h"
 
 #include <elf.h>
@@ -47,18 +48,6 @@ static void close_raw(int fd) {
 static void *map_shared(int fd, size_t size, off_t offset) {
   long at = syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
   return at == -1 ? NULL : (void *)at; // NOLINT(performance-no-int-to-ptr)
-}
-
-/* Of a distributed job, by whichever launcher started it. */
-static int32_t find_rank(void) {
-  static const char *const names[] = {"RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"};
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    const char *text = getenv(names[i]);
-    if (text && *text >= '0' && *text <= '9') {
-      return atoi(text); // NOLINT(cert-err34-c): digits, checked
-    }
-  }
-  return -1;
 }
 
 static size_t read_command(char *bytes, size_t room) {
@@ -116,6 +105,7 @@ static int create_unique(struct run_file *file, const char *stem) {
 
 static void fill_header(struct run_file *file, const struct config *config) {
   static char command[TRACE_HEADER_SIZE - TRACE_H_COMMAND];
+  const struct rank rank = rank_find();
   struct trace_file_header header = {
       .start_unix_ns = clock_ns(CLOCK_REALTIME),
       .start_mono_ns = file->start_mono_ns,
@@ -123,7 +113,8 @@ static void fill_header(struct run_file *file, const struct config *config) {
       .stack_depth = config->stack_depth,
       .pid = (uint32_t)getpid(),
       .ppid = (uint32_t)getppid(),
-      .rank = find_rank(),
+      .rank = rank.rank,
+      .world_size = rank.world_size,
       .exit_status = -1,
       .machine = OWN_MACHINE,
       .command = command,

@@ -90,6 +90,8 @@ static void copy_header(struct info *info, const struct trace_info *header) {
   info->pid = header->pid;
   info->ppid = header->ppid;
   info->rank = header->rank;
+  info->world_size = (int)header->world_size;
+  info->host = strdup(header->host);
   info->exit_status = header->exit_status;
   info->complete = header->complete;
   info->finished = header->flags & TRACE_FLAG_FINISHED;
@@ -125,8 +127,10 @@ static int read_trace(struct info *info, const char *path, struct error *err) {
 
 static void copy_run(struct info *info, const struct facts_run *run) {
   info->pid = run->pid;
-  info->ppid = -1;
+  info->ppid = run->ppid;
   info->rank = run->rank;
+  info->world_size = run->world_size;
+  info->host = strdup(run->host ? run->host : "");
   info->exit_status = run->exit_status;
   info->complete = run->complete;
   info->finished = true;
@@ -160,7 +164,7 @@ int info_read(struct info *info, const char *path, struct error *err) {
   int code;
   *info = (struct info){.path = strdup(path)};
   code = store_is_database(path) ? read_store(info, path, err) : read_trace(info, path, err);
-  if (code == 0 && (!info->path || !info->command || !info->framework || !info->damage)) {
+  if (code == 0 && (!info->path || !info->command || !info->host || !info->framework || !info->damage)) {
     code = error_set(err, ERROR_MEMORY, "out of memory");
   }
   if (code < 0) {
@@ -172,6 +176,7 @@ int info_read(struct info *info, const char *path, struct error *err) {
 void info_fini(struct info *info) {
   free(info->path);
   free(info->command);
+  free(info->host);
   free(info->framework);
   free(info->damage);
   *info = (struct info){0};

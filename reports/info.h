@@ -16,6 +16,8 @@ struct info {
   char *damage;                          /* what is missing or damaged, "" = nothing */
   unsigned version_major, version_minor; /* of the trace format; 0.0 for a store */
   int pid, ppid, rank, exit_status;      /* -1 = unknown or none */
+  int world_size;                        /* ranks of the distributed job, 0 = unknown */
+  char *host;                            /* the machine's name, "" = unknown */
   bool complete;                         /* the process was seen to end and nothing is missing */
   bool damaged;                          /* a place in the file could not be read: what lies behind is not counted */
   bool finished;                         /* the launcher has packed it */

@@ -42,19 +42,20 @@ static void show_state(struct sink *sink, const struct info *info) {
 }
 
 static void show_process(struct sink *sink, const struct info *info) {
-  char text[192], status[24] = "unknown", rank[24] = "", began[32] = "";
+  char text[512], status[24] = "unknown", rank[48] = "", began[32] = "";
   time_t seconds = (time_t)(info->start_unix_ns / 1000000000);
   struct tm local;
   if (info->exit_status >= 0) {
     snprintf(status, sizeof status, "%d", info->exit_status);
   }
   if (info->rank >= 0) {
-    snprintf(rank, sizeof rank, ", rank %d", info->rank);
+    snprintf(rank, sizeof rank, info->world_size ? ", rank %d of %d" : ", rank %d", info->rank, info->world_size);
   }
   if (info->start_unix_ns && localtime_r(&seconds, &local)) {
     strftime(began, sizeof began, ", began %Y-%m-%d %H:%M:%S", &local);
   }
-  snprintf(text, sizeof text, "pid %d%s, exit status %s%s", info->pid, rank, status, began);
+  snprintf(text, sizeof text, "pid %d%s%s%s, exit status %s%s", info->pid, *info->host ? " on " : "", info->host, rank,
+           status, began);
   fact(sink, "process", STYLE_PLAIN, text);
 }
 
@@ -133,6 +134,8 @@ void info_json_emit(struct sink *sink, const struct info *info) {
   json_put_integer(root, "pid", info->pid);
   json_put_known(root, "ppid", info->ppid);
   json_put_known(root, "rank", info->rank);
+  json_put_known(root, "world_size", info->world_size ? info->world_size : -1);
+  json_put_text(root, "host", info->host);
   json_put_known(root, "exit_status", info->exit_status);
   json_put_bool(root, "complete", info->complete);
   json_put_bool(root, "damaged", info->damaged);

@@ -15,7 +15,10 @@ static json_t *run_json(const struct facts_run *run) {
   json_t *object = json_object();
   json_put_text(object, "command", run->command);
   json_put_integer(object, "pid", run->pid);
+  json_put_known(object, "ppid", run->ppid);
   json_put_known(object, "rank", run->rank);
+  json_put_known(object, "world_size", run->world_size ? run->world_size : -1);
+  json_put_text(object, "host", run->host);
   json_put_known(object, "exit_status", run->exit_status);
   json_put_bool(object, "complete", run->complete);
   json_put_text(object, "damage", run->damage);

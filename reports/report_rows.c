@@ -59,13 +59,23 @@ static size_t one(const struct report_rows *rows) {
 /* ---- the run ----------------------------------------------------------------------------------------------------- */
 
 static const struct report_column run_columns[] = {
-    {"command", "command", CELL_TEXT},     {"pid", "pid", CELL_NUMBER},
-    {"rank", "rank", CELL_NUMBER},         {"exit_status", "exit status", CELL_NUMBER},
-    {"complete", "complete", CELL_BOOL},   {"damage", "damage", CELL_TEXT},
-    {"wall_ns", "recorded", CELL_TIME},    {"start_unix_ns", NULL, CELL_NUMBER},
-    {"events", "events", CELL_COUNT},      {"lost_events", "lost events", CELL_COUNT},
-    {"threads", "threads", CELL_COUNT},    {"min_size", "blocks listed from", CELL_BYTES},
-    {"framework", "framework", CELL_TEXT}, {"evidence", "saves seen by", CELL_TEXT},
+    {"command", "command", CELL_TEXT},
+    {"pid", "pid", CELL_NUMBER},
+    {"ppid", NULL, CELL_NUMBER},
+    {"rank", "rank", CELL_NUMBER},
+    {"world_size", "ranks", CELL_NUMBER},
+    {"host", "machine", CELL_TEXT},
+    {"exit_status", "exit status", CELL_NUMBER},
+    {"complete", "complete", CELL_BOOL},
+    {"damage", "damage", CELL_TEXT},
+    {"wall_ns", "recorded", CELL_TIME},
+    {"start_unix_ns", NULL, CELL_NUMBER},
+    {"events", "events", CELL_COUNT},
+    {"lost_events", "lost events", CELL_COUNT},
+    {"threads", "threads", CELL_COUNT},
+    {"min_size", "blocks listed from", CELL_BYTES},
+    {"framework", "framework", CELL_TEXT},
+    {"evidence", "saves seen by", CELL_TEXT},
 };
 
 static void run_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
@@ -73,7 +83,10 @@ static void run_row(struct report_rows *rows, size_t index, struct report_cell *
   (void)index;
   *cells++ = text(run->command);
   *cells++ = number(run->pid);
+  *cells++ = known(run->ppid);
   *cells++ = known(run->rank);
+  *cells++ = known(run->world_size ? run->world_size : -1);
+  *cells++ = text(run->host);
   *cells++ = known(run->exit_status);
   *cells++ = number(run->complete);
   *cells++ = text(run->damage);

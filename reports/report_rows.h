@@ -33,7 +33,7 @@ struct report_column {
   enum cell_kind kind;
 };
 
-enum { REPORT_COLUMNS_MAX = 16, REPORT_TEXT_SIZE = 512 };
+enum { REPORT_COLUMNS_MAX = 20, REPORT_TEXT_SIZE = 512 };
 
 struct report_rows { /* facts as the tables see them */
   const struct facts *facts;

@@ -54,9 +54,9 @@ static void run_command(struct sink *sink, const char *command) {
 }
 
 static void run_process(struct sink *sink, const struct facts_run *run) {
-  char text[256], rank[24] = "", status[24] = "unknown";
+  char text[512], rank[48] = "", status[24] = "unknown";
   if (run->rank >= 0) {
-    snprintf(rank, sizeof rank, ", rank %d", run->rank);
+    snprintf(rank, sizeof rank, run->world_size ? ", rank %d of %d" : ", rank %d", run->rank, run->world_size);
   }
   if (run->exit_status >= 0) {
     snprintf(status, sizeof status, "%d", run->exit_status);

@@ -113,6 +113,7 @@ static void describe_header(struct trace_info *info, const uint8_t *header) {
   info->pid = (int)trace_load_u32(header + TRACE_H_PID);
   info->ppid = (int)trace_load_u32(header + TRACE_H_PPID);
   info->rank = (int)trace_load_u32(header + TRACE_H_RANK);
+  info->world_size = trace_load_u32(header + TRACE_H_WORLD_SIZE);
   info->exit_status = (int)trace_load_u32(header + TRACE_H_EXIT_STATUS);
   info->lost_events = trace_load_u64(header + TRACE_H_LOST_EVENTS);
 }
@@ -124,6 +125,7 @@ int trace_describe(struct trace_description *d, const struct trace_file *file, c
     d->info.end_ns = end_ns;
   }
   d->info.framework = trace_tables_meta(tables, "framework");
+  d->info.host = trace_tables_meta(tables, "host");
   d->info.chunks = file->chunks_count;
   d->info.streams = streams;
   d->info.file_bytes = file->size;

@@ -36,7 +36,8 @@ enum trace_header_offset {
   TRACE_H_CRC = 92,          /* u32: CRC-32 of the header with these 4 bytes zero; only if TRACE_FLAG_FINISHED */
   TRACE_H_CHUNKS = 96,       /* u64: number of chunks in the file; only if TRACE_FLAG_FINISHED */
   TRACE_H_FILE_SIZE = 104,   /* u64: bytes of the file; only if TRACE_FLAG_FINISHED */
-  TRACE_H_COMMAND = 128,     /* the command line, cut to what fits; the bytes 112 to 127 are zero */
+  TRACE_H_WORLD_SIZE = 112,  /* u32: ranks of the distributed job, 0 = unknown (from version 1.2 on) */
+  TRACE_H_COMMAND = 128,     /* the command line, cut to what fits; the bytes 116 to 127 are zero */
 };
 #define TRACE_HEADER_SIZE 4096
 

@@ -25,6 +25,8 @@ struct trace_info {
   uint64_t min_size;                /* bytes */
   unsigned stack_depth;             /* frames */
   int pid, ppid, rank, exit_status; /* rank and exit_status -1 = unknown */
+  unsigned world_size;              /* ranks of the distributed job, 0 = unknown */
+  const char *host;                 /* name of the machine, "" = unknown */
   uint64_t lost_events;
   int argc;
   const char *const *argv;

@@ -92,6 +92,7 @@ void trace_write_file_header(uint8_t *bytes, const struct trace_file_header *h) 
   trace_store_u32(bytes + TRACE_H_PPID, h->ppid);
   trace_store_u32(bytes + TRACE_H_RANK, (uint32_t)h->rank);
   trace_store_u32(bytes + TRACE_H_EXIT_STATUS, (uint32_t)h->exit_status);
+  trace_store_u32(bytes + TRACE_H_WORLD_SIZE, h->world_size);
   trace_store_u16(bytes + TRACE_H_MACHINE, h->machine);
   trace_store_u16(bytes + TRACE_H_POINTER_SIZE, sizeof(void *));
   trace_store_u64(bytes + TRACE_H_LOST_EVENTS, h->lost_events);

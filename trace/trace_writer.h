@@ -26,6 +26,7 @@ struct trace_file_header {
   uint64_t start_unix_ns, start_mono_ns, end_ns, min_size;
   uint32_t stack_depth, pid, ppid;
   int32_t rank, exit_status;
+  uint32_t world_size; /* 0 = unknown */
   uint16_t machine;
   uint64_t lost_events;
   const char *command; /* arguments separated by NUL */

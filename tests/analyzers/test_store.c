@@ -20,6 +20,8 @@ enum { KIB = 1024 };
 /* A run with something in every table: steps, shared and eligible blocks, a weight, small blocks, an unseen release. */
 static void build_run(struct run_builder *run) {
   run_init(run);
+  trace_write_meta(&run->trace.tables, run_string(run, "host"), run_string(run, "node-1"));
+  trace_store_u32(run->trace.bytes + TRACE_H_WORLD_SIZE, 4);
   uint32_t outside = run_stack_outside(run, 1), gelu = run_stack_in_op(run, RUN_GELU, 2, false);
   uint32_t mul = run_stack_in_op(run, RUN_MUL, 2, false), kernel = run_stack_in_op(run, RUN_ADDMM, 2, true);
   run_small(run, 12345, 0);
@@ -49,6 +51,8 @@ static void same_run(const struct facts *a, const struct facts *b) {
   cr_assert_str_eq(a->run.damage, b->run.damage);
   cr_assert_str_eq(a->run.framework, b->run.framework);
   cr_assert_str_eq(a->run.evidence, b->run.evidence);
+  cr_assert_str_eq(a->run.host, b->run.host);
+  cr_assert(a->run.ppid == b->run.ppid && a->run.world_size == b->run.world_size);
   cr_assert(a->run.pid == b->run.pid && a->run.rank == b->run.rank && a->run.exit_status == b->run.exit_status);
   cr_assert(a->run.complete == b->run.complete && a->run.wall_ns == b->run.wall_ns);
   cr_assert(a->run.start_unix_ns == b->run.start_unix_ns && a->run.events == b->run.events);

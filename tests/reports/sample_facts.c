@@ -68,7 +68,9 @@ static const char *const sites[] = {
 static void add_run(struct facts_run *run) {
   *run = (struct facts_run){.command = keep("python3 train_gpt.py --text '/usr/share/common-licenses/GPL-3' --steps 6"),
                             .pid = 4711,
+                            .ppid = 4700,
                             .rank = -1,
+                            .host = keep("node-1"),
                             .exit_status = 0,
                             .complete = true,
                             .damage = keep(""),
@@ -214,10 +216,13 @@ static void add_timeline(struct facts *facts) {
   for (size_t step = 0; step < facts->steps_count; step++) {
     for (size_t i = 0; i < 4; i++) {
       facts->timeline[facts->timeline_count++] =
-          (struct facts_sample){facts->steps[step].begin_ns + shape[i].after_ms * MS, shape[i].live, shape[i].saved};
+          (struct facts_sample){.time_ns = facts->steps[step].begin_ns + shape[i].after_ms * MS,
+                                .live_bytes = shape[i].live,
+                                .saved_bytes = shape[i].saved};
     }
   }
-  facts->timeline[3 * 4 + 2] = (struct facts_sample){facts->peak.time_ns, facts->peak.bytes, 300 * MIB};
+  facts->timeline[3 * 4 + 2] =
+      (struct facts_sample){.time_ns = facts->peak.time_ns, .live_bytes = facts->peak.bytes, .saved_bytes = 300 * MIB};
 }
 
 static void add_modules(struct facts *facts) {
@@ -249,7 +254,10 @@ void sample_facts_plain(struct facts *facts) {
   facts->run = (struct facts_run){.command = keep("./train \xff\xfe"
                                                   "data\033[31m"),
                                   .pid = 12,
+                                  .ppid = -1,
                                   .rank = 1,
+                                  .world_size = 4,
+                                  .host = keep(""),
                                   .exit_status = 137,
                                   .damage = keep("it ends within a chunk"),
                                   .wall_ns = 1500 * MS,

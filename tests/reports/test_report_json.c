@@ -72,9 +72,9 @@ static void expect_contract(void) {
   json_t *block;
   cr_expect_str_eq(json_string_value(json_object_get(root, "schema")), "actscope.report/1");
   expect_keys(root, "schema:s run:o peak:o categories_at_peak:o steps:a saved:o projection:a sites_at_peak:a");
-  expect_keys(json_object_get(root, "run"),
-              "command:s pid:i rank:n exit_status:n complete:b damage:s wall_ns:i start_unix_ns:i events:i "
-              "lost_events:i threads:i min_size:i framework:s evidence:s");
+  expect_keys(json_object_get(root, "run"), "command:s pid:i ppid:n rank:n world_size:n host:s exit_status:n "
+                                            "complete:b damage:s wall_ns:i start_unix_ns:i events:i "
+                                            "lost_events:i threads:i min_size:i framework:s evidence:s");
   expect_keys(json_object_get(root, "peak"), "bytes:i time_ns:i step:n phase:s");
   expect_keys(json_object_get(root, "categories_at_peak"),
               "parameter:i gradient:i optimizer_state:i input:i saved_activation:i temporary:i small:i other:i");
@@ -105,7 +105,7 @@ static json_int_t sum_of(const json_t *array, const char *key) {
 Test(report_json, contract_of_a_torch_run) {
   load(sample_facts_gpt);
   expect_contract();
-  cr_expect(json_is_null(at("run", "rank")));
+  cr_expect(json_is_null(at("run", "rank")) && json_is_null(at("run", "world_size")));
   cr_expect_eq(json_integer_value(at("run", "exit_status")), 0);
   golden_expect("report_gpt.json", sink.memory, sink.memory_size);
 }
@@ -115,6 +115,8 @@ Test(report_json, contract_of_a_plain_run) {
   expect_contract();
   cr_expect(json_is_null(at("peak", "step")) && json_is_null(at("saved", "step")));
   cr_expect_eq(json_integer_value(at("run", "rank")), 1);
+  cr_expect_eq(json_integer_value(at("run", "world_size")), 4);
+  cr_expect(json_is_null(at("run", "ppid")));
   cr_expect_str_eq(json_string_value(at("run", "command")), "./train \xef\xbf\xbd\xef\xbf\xbd"
                                                             "data\033[31m");
 }

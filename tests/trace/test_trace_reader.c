@@ -241,6 +241,8 @@ Test(trace_reader, tells_what_the_trace_is) {
   cr_assert_eq(info->pid, 42);
   cr_assert_eq(info->ppid, 41);
   cr_assert_eq(info->rank, -1);
+  cr_assert_eq(info->world_size, 0);
+  cr_assert_str_eq(info->host, "");
   cr_assert_eq(info->exit_status, -1);
   cr_assert_eq(info->min_size, 4096);
   cr_assert_eq(info->stack_depth, 64);

@@ -176,11 +176,13 @@ Test(trace_writer, refuses_without_a_chunk) {
 
 Test(trace_writer, writes_the_file_header) {
   static _Alignas(8) uint8_t header[TRACE_HEADER_SIZE];
-  struct trace_file_header fields = {.pid = 42, .rank = -1, .exit_status = -1, .command = "a\0b", .command_size = 4};
+  struct trace_file_header fields = {
+      .pid = 42, .rank = -1, .exit_status = -1, .world_size = 8, .command = "a\0b", .command_size = 4};
   trace_write_file_header(header, &fields);
   cr_assert_arr_eq(header, "ACTSCOPE\1\0\2\0\0\x10\0\0", 16);
   cr_assert_eq(header[TRACE_H_PID], 42);
   cr_assert_eq(header[TRACE_H_RANK + 3], 0xff);
+  cr_assert_eq(header[TRACE_H_WORLD_SIZE], 8);
   cr_assert_eq(header[TRACE_H_POINTER_SIZE], 8);
   cr_assert_eq(header[TRACE_H_COMMAND_SIZE], 4);
   cr_assert_arr_eq(header + TRACE_H_COMMAND, "a\0b", 4);
