@@ -2,6 +2,7 @@
  * and stacks is in assemble_saved.c. */
 #include "analyzers/analysis.h"
 #include "analyzers/assemble_saved.h"
+#include "analyzers/categories.h"
 #include "analyzers/facts_ops.h"
 #include "analyzers/projection.h"
 #include "analyzers/strings.h"
@@ -89,28 +90,7 @@ static void assemble_peak(const struct analysis *analysis, struct facts *facts) 
   const struct timeline *timeline = &analysis->timeline;
   facts->peak.bytes = (uint64_t)timeline->peak;
   facts->peak.time_ns = timeline->peak_ns;
-  facts->peak.phase = steps_phase_at(&analysis->steps, timeline->peak_event, timeline->peak_ns, &facts->peak.step);
-}
-
-/* Takes what is asked for from the bytes not yet in any category: the sums of small blocks come late, beside the next
- * event of their thread, so they may be out of step with the rest by a little. */
-static uint64_t take(uint64_t *left, int64_t bytes) {
-  uint64_t taken = bytes < 0 ? 0 : (uint64_t)bytes < *left ? (uint64_t)bytes : *left;
-  *left -= taken;
-  return taken;
-}
-
-static void assemble_categories(const struct analysis *analysis, struct facts *facts, const struct peak_share *shares) {
-  uint64_t left = facts->peak.bytes;
-  int64_t saved = 0, parameter = 0;
-  for (uint32_t i = 0; i < analysis->timeline.stacks_limit; i++) {
-    saved += shares[i].saved;
-    parameter += shares[i].parameter;
-  }
-  facts->categories[CATEGORY_SAVED_ACTIVATION] = take(&left, saved);
-  facts->categories[CATEGORY_PARAMETER] = take(&left, parameter);
-  facts->categories[CATEGORY_SMALL] = take(&left, analysis->timeline.peak_small);
-  facts->categories[CATEGORY_OTHER] = left;
+  facts->peak.phase = steps_phase_at(&analysis->steps, timeline->peak_event, &facts->peak.step);
 }
 
 static int assemble_steps(struct analysis *analysis, struct facts *facts) {
@@ -178,18 +158,16 @@ static int assemble_segments(const struct analysis *analysis, struct facts *fact
 
 int assemble_facts(struct analysis *analysis, struct facts *facts) {
   facts->strings = strings_open();
-  struct peak_share *shares = calloc(analysis->timeline.stacks_limit, sizeof *shares);
+  struct category_shares *shares = calloc(analysis->timeline.stacks_limit, sizeof *shares);
   int rc = facts->strings && shares ? assemble_run(analysis, facts) : ERROR_MEMORY;
   if (rc == 0) {
     assemble_peak(analysis, facts);
     assemble_timeline(analysis, facts);
     rc = assemble_steps(analysis, facts);
   }
+  rc = rc == 0 ? categories_assign(analysis, facts, shares) : rc;
   rc = rc == 0 ? assemble_saved(analysis, facts, shares) : rc;
-  if (rc == 0) {
-    assemble_categories(analysis, facts, shares);
-    rc = assemble_segments(analysis, facts);
-  }
+  rc = rc == 0 ? assemble_segments(analysis, facts) : rc;
   rc = rc == 0 ? facts_count_ops(facts) : rc;
   rc = rc == 0 ? projection_compute_all(facts) : rc;
   free(shares);

@@ -24,24 +24,10 @@ static int name_holders(struct analysis *analysis, struct facts *facts) {
   return 0;
 }
 
-/* A block marked late was a parameter before that too: its last row tells. */
-static void share_peak(const struct analysis *analysis, const struct saved_row *row, struct peak_share *share) {
-  uint64_t peak = analysis->timeline.peak_event;
-  if (row->alloc_event > peak || row->free_event <= peak) {
-    return;
-  }
-  if (row->resident) {
-    share->parameter += row->superseded ? 0 : (int64_t)row->bytes;
-  } else if (saved_row_held_at(analysis->holders.history, row, peak)) {
-    share->saved += (int64_t)row->bytes;
-  }
-}
-
-static void judge_rows(const struct analysis *analysis, struct peak_share *shares) {
+static void judge_rows(const struct analysis *analysis) {
   struct saved_history *history = analysis->holders.history;
   for (uint32_t i = 0; i < history->rows.count; i++) {
     struct saved_row *row = saved_row_at(history, i);
-    share_peak(analysis, row, &shares[saved_row_heap_stack(row)]);
     if (row->first_holder != SAVED_NONE) {
       struct eligibility verdict = eligibility_of(history, row);
       row->eligible = verdict.eligible;
@@ -163,12 +149,13 @@ static int list_modules(const struct analysis *analysis, struct facts *facts) {
   return facts_list_modules(facts, modules, count);
 }
 
-static enum category site_category(const struct stack_load *load, const struct peak_share *share) {
-  int64_t other = load->peak_bytes - share->saved - share->parameter;
-  if (share->saved >= share->parameter && share->saved >= other && share->saved > 0) {
-    return CATEGORY_SAVED_ACTIVATION;
+/* That of most of its bytes. */
+static enum category site_category(const struct category_shares *shares) {
+  enum category most = CATEGORY_OTHER;
+  for (int i = 0; i < CATEGORY_COUNT; i++) {
+    most = shares->bytes[i] > shares->bytes[most] ? (enum category)i : most;
   }
-  return share->parameter >= other && share->parameter > 0 ? CATEGORY_PARAMETER : CATEGORY_OTHER;
+  return most;
 }
 
 static int larger_site_first(const void *a, const void *b) {
@@ -177,7 +164,7 @@ static int larger_site_first(const void *a, const void *b) {
                               : (x->stack > y->stack) - (x->stack < y->stack);
 }
 
-static int list_sites(const struct analysis *analysis, struct facts *facts, const struct peak_share *shares) {
+static int list_sites(const struct analysis *analysis, struct facts *facts, const struct category_shares *shares) {
   const struct saved_history *history = analysis->holders.history;
   facts->sites = calloc(facts->stacks_count + 1, sizeof *facts->sites);
   if (!facts->sites) {
@@ -191,7 +178,7 @@ static int list_sites(const struct analysis *analysis, struct facts *facts, cons
                                                                (uint64_t)load->peak_blocks,
                                                                history->stacks[i].site,
                                                                history->stacks[i].op,
-                                                               site_category(load, &shares[i])};
+                                                               site_category(&shares[i])};
     }
   }
   qsort(facts->sites, facts->sites_count, sizeof *facts->sites, larger_site_first);
@@ -233,10 +220,10 @@ static int list_saved(struct analysis *analysis, struct facts *facts) {
   return 0;
 }
 
-int assemble_saved(struct analysis *analysis, struct facts *facts, struct peak_share *shares) {
+int assemble_saved(struct analysis *analysis, struct facts *facts, const struct category_shares *shares) {
   int rc = name_holders(analysis, facts);
   if (rc == 0) {
-    judge_rows(analysis, shares);
+    judge_rows(analysis);
     mark_listed(analysis);
     rc = list_replaceables(analysis->holders.history, facts);
   }

@@ -29,6 +29,25 @@ bool saved_row_counts(const struct saved_row *row) {
   return row->step >= 0 && !row->resident;
 }
 
+/* Holders are in order of saving, so a stretch ends where the next holder comes after all releases so far. */
+int saved_row_each_stretch(const struct saved_history *history, const struct saved_row *row,
+                           int (*visit)(void *context, uint64_t from, uint64_t to), void *context) {
+  uint64_t from = 0, until = 0;
+  int rc = 0;
+  for (uint32_t at = row->first_holder; at != SAVED_NONE && rc == 0;) {
+    const struct saved_holder *holder = saved_holder_at(history, at);
+    if (holder->save_event >= until) {
+      rc = until ? visit(context, from, until) : 0;
+      from = holder->save_event;
+      until = holder->release_event;
+    } else if (holder->release_event > until) {
+      until = holder->release_event;
+    }
+    at = holder->next;
+  }
+  return rc == 0 && until ? visit(context, from, until) : rc;
+}
+
 bool saved_row_held_at(const struct saved_history *history, const struct saved_row *row, uint64_t event) {
   for (uint32_t at = row->first_holder; at != SAVED_NONE;) {
     const struct saved_holder *holder = saved_holder_at(history, at);

@@ -41,14 +41,14 @@ struct saved_row {
   uint64_t alloc_event, alloc_ns, free_event, free_ns; /* free SAVED_NEVER: not seen */
   uint32_t stack;
   uint32_t first_holder, last_holder, holders, live_holders;
-  uint32_t window; /* backward passes that had ended when the row was made */
-  int32_t step;    /* -1: none, e.g. an evaluation's forward pass */
-  uint32_t region;    /* of an arena (regions.h), index + 1; 0: a heap block */
+  uint32_t window;      /* backward passes that had ended when the row was made */
+  int32_t step;         /* -1: none, e.g. an evaluation's forward pass */
+  uint32_t region;      /* of an arena (regions.h), index + 1; 0: a heap block */
   uint32_t arena_stack; /* of a region: where the block around it was allocated */
   const char *name;     /* the program's name of a region, or ""; the trace's, once judged the facts' */
-  bool dropped;    /* a region that was filled anew in the same forward pass, or before the backward pass: not a step's */
-  bool resident;   /* a parameter or buffer: not a saved activation */
-  bool leaf;       /* collects a gradient: a parameter, if it lasts (see holders_sweep) */
+  bool dropped;  /* a region that was filled anew in the same forward pass, or before the backward pass: not a step's */
+  bool resident; /* a parameter or buffer: not a saved activation */
+  bool leaf;     /* collects a gradient: a parameter, if it lasts (see holders_sweep) */
   bool superseded; /* the same block has a later row */
   bool freed_in_backward, freed_with_release;
   bool at_saved_peak; /* held at the moment of its step's saved_bytes */
@@ -85,6 +85,10 @@ static inline uint32_t saved_row_heap_stack(const struct saved_row *row) {
 
 /* Is this row one of a step's saved activations (and not a parameter's, or an evaluation's)? */
 bool saved_row_counts(const struct saved_row *row);
+/* Calls visit for every stretch of events [from, to) in which the row had a live holder, in order; `to` is SAVED_NEVER where
+ * that was not seen to end. Stops at what visit returns, unless it is 0. 0, or that. */
+int saved_row_each_stretch(const struct saved_history *history, const struct saved_row *row,
+                           int (*visit)(void *context, uint64_t from, uint64_t to), void *context);
 /* Had the row a live holder right after this event? */
 bool saved_row_held_at(const struct saved_history *history, const struct saved_row *row, uint64_t event);
 

@@ -30,25 +30,19 @@ static int edge_add(struct edges *edges, uint64_t event, uint64_t bytes) {
   return 0;
 }
 
-/* Adds one pair of edges for every stretch of events in which the row had a live holder. Holders are in order of
- * saving, so a stretch ends where the next holder comes after all releases so far. */
+struct row_edges {
+  struct edges *edges;
+  uint64_t bytes;
+};
+
+static int add_stretch(void *context, uint64_t from, uint64_t to) {
+  const struct row_edges *row = context;
+  int rc = edge_add(row->edges, from, row->bytes);
+  return rc == 0 ? edge_add(row->edges, to, -row->bytes) : rc;
+}
+
 static int add_row(struct edges *edges, const struct saved_history *history, const struct saved_row *row) {
-  uint64_t from = 0, until = 0;
-  int rc = 0;
-  for (uint32_t at = row->first_holder; at != SAVED_NONE && rc == 0;) {
-    const struct saved_holder *holder = saved_holder_at(history, at);
-    if (holder->save_event >= until) {
-      rc = until ? edge_add(edges, from, row->bytes) : 0;
-      rc = rc == 0 && until ? edge_add(edges, until, -row->bytes) : rc;
-      from = holder->save_event;
-      until = holder->release_event;
-    } else if (holder->release_event > until) {
-      until = holder->release_event;
-    }
-    at = holder->next;
-  }
-  rc = rc == 0 && until ? edge_add(edges, from, row->bytes) : rc;
-  return rc == 0 && until ? edge_add(edges, until, -row->bytes) : rc;
+  return saved_row_each_stretch(history, row, add_stretch, &(struct row_edges){edges, row->bytes});
 }
 
 static int by_event(const void *a, const void *b) {

@@ -209,8 +209,8 @@ void steps_released(struct steps *steps) {
 /* Where the step whose backward begins now began: where it was said, else at its first save, else where its graph did, else
  * here. */
 static struct step_mark step_begin(const struct steps *steps) {
-  return steps->forward.event  ? steps->forward
-         : steps->first.event        ? steps->first
+  return steps->forward.event      ? steps->forward
+         : steps->first.event      ? steps->first
          : steps->first_leaf.event ? steps->first_leaf
                                    : (struct step_mark){steps->timeline->event, steps->timeline->time_ns};
 }
@@ -351,17 +351,28 @@ static enum phase marked_phase_at(const struct steps *steps, uint64_t event) {
   return low ? steps->phases[low - 1].phase : PHASE_OUTSIDE;
 }
 
-enum phase steps_phase_at(const struct steps *steps, uint64_t event, uint64_t time_ns, int *step) {
-  *step = -1;
-  for (size_t i = 0; i < steps->count; i++) {
-    const struct step *at = &steps->items[i];
-    if (event >= at->begin_event && event < at->end_event && time_ns <= at->facts.end_ns) {
-      *step = (int)i;
-      return steps->phases_marked          ? marked_phase_at(steps, event)
-             : event < at->backward_event       ? PHASE_FORWARD
-             : event < at->backward_end_event ? PHASE_BACKWARD
-                                              : PHASE_UPDATE;
+/* The step that an event lies in; NULL: none. */
+static const struct step *step_at(const struct steps *steps, uint64_t event) {
+  size_t low = 0, high = steps->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (steps->items[middle].begin_event <= event) {
+      low = middle + 1;
+    } else {
+      high = middle;
     }
   }
-  return PHASE_OUTSIDE;
+  return low && event < steps->items[low - 1].end_event ? &steps->items[low - 1] : NULL;
+}
+
+enum phase steps_phase_at(const struct steps *steps, uint64_t event, int *step) {
+  const struct step *at = step_at(steps, event);
+  *step = at ? (int)(at - steps->items) : -1;
+  if (!at) {
+    return PHASE_OUTSIDE;
+  }
+  return steps->phases_marked             ? marked_phase_at(steps, event)
+         : event < at->backward_event     ? PHASE_FORWARD
+         : event < at->backward_end_event ? PHASE_BACKWARD
+                                          : PHASE_UPDATE;
 }

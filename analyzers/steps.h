@@ -42,15 +42,17 @@ struct steps {
   struct step_mark first_leaf; /* its first leaf: tells of a forward pass that keeps nothing (all of it checkpointed) */
   bool marked;                 /* steps are those of the program's marks */
   struct step_mark mark;       /* the mark of the next step, as long as nothing of it was seen */
-  struct step_mark turn, last; /* of the open step's releases outside backward passes: first since the last save, last */
-  struct step_mark forward;    /* the first mark of a forward phase since the last backward ended, or since it was outside */
-  struct step_mark over;       /* of the open step, whose end this is: nothing is under way any more */
-  bool phases_marked;          /* other phases than backward are told: phases says which was when */
+  struct step_mark turn,
+      last; /* of the open step's releases outside backward passes: first since the last save, last */
+  struct step_mark
+      forward;           /* the first mark of a forward phase since the last backward ended, or since it was outside */
+  struct step_mark over; /* of the open step, whose end this is: nothing is under way any more */
+  bool phases_marked;    /* other phases than backward are told: phases says which was when */
   struct phase_mark *phases;
   size_t phases_count, phases_capacity;
-  uint64_t deadline_ns;        /* the open step's end unless another begins before; once its backward has ended */
-  uint64_t deadline_event;     /* the first event after it, 0: not reached */
-  int best;                    /* the complete step with most saved bytes, of equal ones the highest, -1: none */
+  uint64_t deadline_ns;    /* the open step's end unless another begins before; once its backward has ended */
+  uint64_t deadline_event; /* the first event after it, 0: not reached */
+  int best;                /* the complete step with most saved bytes, of equal ones the highest, -1: none */
   struct saved_maximum best_maximum;
 };
 
@@ -74,6 +76,6 @@ int steps_backward(struct steps *steps, bool begins, uint64_t time_ns, struct th
 int steps_finish(struct steps *steps, uint64_t end_ns);
 
 /* The step and phase at an event; *step = -1 outside any. */
-enum phase steps_phase_at(const struct steps *steps, uint64_t event, uint64_t time_ns, int *step);
+enum phase steps_phase_at(const struct steps *steps, uint64_t event, int *step);
 
 #endif

@@ -337,7 +337,9 @@ static int read_modules(sqlite3 *db, struct facts *facts) {
 static int read_timeline(sqlite3 *db, struct facts *facts) {
   struct store_row row;
   int more;
-  store_row_open(&row, db, "SELECT time_ns, live_bytes, saved_bytes FROM sample ORDER BY position");
+  store_row_open(&row, db,
+                 "SELECT time_ns, live_bytes, saved_bytes, parameter, gradient, optimizer_state, input,"
+                 " saved_activation, temporary, small, other FROM sample ORDER BY position");
   while ((more = store_next_row(&row)) > 0) {
     struct facts_sample *sample = grow((void **)&facts->timeline, &facts->timeline_count, sizeof *sample);
     if (!sample) {
@@ -347,6 +349,9 @@ static int read_timeline(sqlite3 *db, struct facts *facts) {
     sample->time_ns = store_get_u64(&row);
     sample->live_bytes = store_get_u64(&row);
     sample->saved_bytes = store_get_u64(&row);
+    for (int c = 0; c < CATEGORY_COUNT; c++) {
+      sample->categories[c] = store_get_u64(&row);
+    }
   }
   return end(&row, more);
 }

@@ -287,12 +287,15 @@ static int write_modules(sqlite3 *db, const struct facts *facts) {
 static int write_timeline(sqlite3 *db, const struct facts *facts) {
   struct store_row row;
   int rc = 0;
-  store_row_open(&row, db, "INSERT INTO sample VALUES (?,?,?,?)");
+  store_row_open(&row, db, "INSERT INTO sample VALUES (?,?,?,?,?,?,?,?,?,?,?,?)");
   for (size_t i = 0; i < facts->timeline_count && rc == 0; i++) {
     store_put_u64(&row, i);
     store_put_u64(&row, facts->timeline[i].time_ns);
     store_put_u64(&row, facts->timeline[i].live_bytes);
     store_put_u64(&row, facts->timeline[i].saved_bytes);
+    for (int c = 0; c < CATEGORY_COUNT; c++) {
+      store_put_u64(&row, facts->timeline[i].categories[c]);
+    }
     rc = store_put_row(&row);
   }
   store_row_close(&row);

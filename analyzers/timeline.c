@@ -21,9 +21,10 @@ int timeline_init(struct timeline *timeline, uint32_t stacks_limit, uint64_t end
   timeline->bucket_end_ns = timeline->bucket_ns;
   timeline->stacks = calloc(timeline->stacks_limit, sizeof *timeline->stacks);
   timeline->samples = calloc(TIMELINE_SAMPLES, sizeof *timeline->samples);
+  timeline->sample_events = calloc(TIMELINE_SAMPLES, sizeof *timeline->sample_events);
   timeline->samples_count = 1;
-  if (!timeline->stacks || !timeline->samples || spill_open(&timeline->segments, sizeof(struct facts_segment)) != 0 ||
-      push_segment(timeline) != 0) {
+  if (!timeline->stacks || !timeline->samples || !timeline->sample_events ||
+      spill_open(&timeline->segments, sizeof(struct facts_segment)) != 0 || push_segment(timeline) != 0) {
     timeline_fini(timeline);
     return ERROR_MEMORY;
   }
@@ -34,20 +35,30 @@ int timeline_init(struct timeline *timeline, uint32_t stacks_limit, uint64_t end
 void timeline_fini(struct timeline *timeline) {
   free(timeline->stacks);
   free(timeline->samples);
+  free(timeline->sample_events);
   spill_fini(&timeline->segments);
   *timeline = (struct timeline){0};
 }
 
-static struct facts_sample level_now(const struct timeline *timeline, uint64_t time_ns) {
-  uint64_t live = timeline->live > 0 ? (uint64_t)timeline->live : 0;
-  uint64_t saved = timeline->saved > 0 ? (uint64_t)timeline->saved : 0;
-  return (struct facts_sample){.time_ns = time_ns, .live_bytes = live, .saved_bytes = saved};
+static uint64_t at_least_0(int64_t bytes) {
+  return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+/* The last sample shows what lives right after the event. */
+static void sample_now(struct timeline *timeline, uint64_t event, uint64_t time_ns) {
+  timeline->sample_events[timeline->samples_count - 1] = event;
+  timeline->samples[timeline->samples_count - 1] =
+      (struct facts_sample){.time_ns = time_ns,
+                            .live_bytes = at_least_0(timeline->live),
+                            .saved_bytes = at_least_0(timeline->saved),
+                            .categories = {[CATEGORY_SMALL] = at_least_0(timeline->small)}};
 }
 
 /* A bucket begins at the level that the one before it ended with. */
 static void next_buckets(struct timeline *timeline) {
   while (timeline->time_ns >= timeline->bucket_end_ns && timeline->samples_count < TIMELINE_SAMPLES) {
-    timeline->samples[timeline->samples_count++] = level_now(timeline, timeline->bucket_end_ns);
+    timeline->samples_count++;
+    sample_now(timeline, timeline->event - 1, timeline->bucket_end_ns);
     timeline->bucket_end_ns += timeline->bucket_ns;
   }
   if (timeline->samples_count == TIMELINE_SAMPLES) {
@@ -68,9 +79,8 @@ void timeline_settle(struct timeline *timeline) {
   if (timeline->live > segment->peak_bytes) {
     segment->peak_bytes = timeline->live;
   }
-  struct facts_sample *sample = &timeline->samples[timeline->samples_count - 1];
-  if (timeline->live > (int64_t)sample->live_bytes) {
-    *sample = level_now(timeline, timeline->time_ns);
+  if (timeline->live > (int64_t)timeline->samples[timeline->samples_count - 1].live_bytes) {
+    sample_now(timeline, timeline->event, timeline->time_ns);
   }
   if (timeline->live > timeline->peak) {
     timeline->peak = timeline->live;

@@ -27,7 +27,8 @@ struct timeline {
   uint64_t peak_event, peak_ns;
   struct stack_load *stacks; /* by stack id */
   uint32_t stacks_limit;
-  struct facts_sample *samples; /* one a bucket of bucket_ns, from time 0 */
+  struct facts_sample *samples; /* one a bucket of bucket_ns, from time 0; of its categories only small is known here */
+  uint64_t *sample_events;      /* each shows what lived right after this event */
   size_t samples_count;
   uint64_t bucket_ns, bucket_end_ns;
   struct spill segments; /* struct facts_segment */

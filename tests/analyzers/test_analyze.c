@@ -31,12 +31,22 @@ static const struct facts_saved_block *find_saved(const struct facts *facts, uin
   return NULL;
 }
 
-static uint64_t categories_sum(const struct facts *facts) {
+static uint64_t sum_of(const uint64_t *categories) {
   uint64_t sum = 0;
   for (int i = 0; i < CATEGORY_COUNT; i++) {
-    sum += facts->categories[i];
+    sum += categories[i];
   }
   return sum;
+}
+
+static uint64_t categories_sum(const struct facts *facts) {
+  return sum_of(facts->categories);
+}
+
+static void expect_samples_to_sum(const struct facts *facts) {
+  for (size_t i = 0; i < facts->timeline_count; i++) {
+    cr_assert_eq(sum_of(facts->timeline[i].categories), facts->timeline[i].live_bytes, "sample %zu", i);
+  }
 }
 
 /* ---- the heap ---------------------------------------------------------------------------------------------------- */
@@ -182,9 +192,10 @@ Test(analyze, saved_activations_of_a_step) {
   cr_assert_eq(facts.peak.bytes, W + X + H + G + Y);
   cr_assert_eq(facts.peak.step, 0);
   cr_assert_eq(facts.peak.phase, PHASE_FORWARD);
-  cr_assert_eq(facts.categories[CATEGORY_SAVED_ACTIVATION], X + H + G);
+  cr_assert_eq(facts.categories[CATEGORY_INPUT], X, "it was there before the forward pass, which saves it");
+  cr_assert_eq(facts.categories[CATEGORY_SAVED_ACTIVATION], H + G);
   cr_assert_eq(facts.categories[CATEGORY_PARAMETER], W, "marked after the peak");
-  cr_assert_eq(facts.categories[CATEGORY_OTHER], Y);
+  cr_assert_eq(facts.categories[CATEGORY_TEMPORARY], Y);
   cr_assert_str_eq(facts.run.evidence, "probe");
   const struct facts_saved_block *h = find_saved(&facts, H);
   cr_assert(h->eligible && h->holders_count == 1 && h->elements == H / 4);
@@ -532,6 +543,7 @@ Test(analyze, absurd_numbers_do_no_harm) {
   run_free(&run, 1, 0, true);
   struct facts facts = run_facts(&run);
   cr_assert_eq(categories_sum(&facts), facts.peak.bytes);
+  expect_samples_to_sum(&facts);
   facts_fini(&facts);
   run_fini(&run);
 }
@@ -563,6 +575,7 @@ Test(analyze, damage_by_the_thousand, .timeout = 120) {
     int rc = analyze_trace(path.text, &facts, NULL, &err);
     cr_assert(rc == 0 || (rc == ERROR_INPUT && *err.message), "%d %s", rc, err.message);
     cr_assert_eq(categories_sum(&facts), facts.peak.bytes);
+    expect_samples_to_sum(&facts);
     whole += rc == 0;
     facts_fini(&facts);
   }

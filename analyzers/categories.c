@@ -1,0 +1,165 @@
+/* A block that lasts counts under its category from its first event to its last, and while an op holds it for backward as a
+ * saved activation; sums over time are kept as differences from one sample to the next. Everything that does not last is
+ * what is left: temporary within a step, other outside. */
+#include "analyzers/categories.h"
+
+#include "analyzers/category_rules.h"
+#include "analyzers/lasting.h"
+#include "analyzers/stack_traits.h"
+#include "common/error.h"
+
+#include <stdlib.h>
+
+struct ledger {
+  const struct timeline *timeline;
+  struct category_shares *differences; /* by sample: to the one before */
+  struct category_shares *shares;      /* by stack */
+};
+
+/* The first sample at or after the event. */
+static size_t first_sample(const struct timeline *timeline, uint64_t event) {
+  size_t low = 0, high = timeline->samples_count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (timeline->sample_events[middle] < event) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+/* These bytes of the stack's are of the category right after the events [from, to). */
+static void count(const struct ledger *ledger, enum category category, uint32_t stack, uint64_t bytes, uint64_t from,
+                  uint64_t to) {
+  size_t first = first_sample(ledger->timeline, from), last = first_sample(ledger->timeline, to);
+  int64_t *begin = &ledger->differences[first].bytes[category], *end = &ledger->differences[last].bytes[category];
+  *begin = timeline_sum(*begin, bytes);
+  *end = timeline_sum(*end, -bytes);
+  if (from <= ledger->timeline->peak_event && ledger->timeline->peak_event < to) {
+    int64_t *share = &ledger->shares[stack].bytes[category];
+    *share = timeline_sum(*share, bytes);
+  }
+}
+
+struct block_count {
+  const struct ledger *ledger;
+  const struct lasting_block *block;
+  const struct saved_row *row;
+  enum category base;
+};
+
+static void recount(const struct block_count *counted, enum category category, uint64_t from, uint64_t to) {
+  const uint32_t stack = counted->block->stack;
+  count(counted->ledger, counted->base, stack, -counted->row->bytes, from, to);
+  count(counted->ledger, category, stack, counted->row->bytes, from, to);
+}
+
+static int count_held(void *context, uint64_t from, uint64_t to) {
+  recount(context, CATEGORY_SAVED_ACTIVATION, from, to);
+  return 0;
+}
+
+static void count_row(const struct category_rules *rules, struct block_count *counted) {
+  const struct saved_row *row = counted->row;
+  if (row->region && rules->resident_regions[row->region - 1]) {
+    if (row->resident && !row->superseded) {
+      recount(counted, CATEGORY_PARAMETER, row->alloc_event, row->free_event);
+    }
+  } else if (counted->base != CATEGORY_PARAMETER && (row->region || counted->base != CATEGORY_INPUT)) {
+    saved_row_each_stretch(rules->history, row, count_held, counted);
+  }
+}
+
+static void count_block(const struct ledger *ledger, const struct category_rules *rules,
+                        const struct lasting_block *block) {
+  struct block_count counted = {.ledger = ledger, .block = block, .base = category_rules_judge(rules, block)};
+  count(ledger, counted.base, block->stack, block->bytes, block->alloc_event, block->free_event);
+  for (uint32_t i = 0; i < block->rows_count; i++) {
+    counted.row = saved_row_at(rules->history, lasting_row(rules->lasting, block, i));
+    count_row(rules, &counted);
+  }
+}
+
+/* ---- sums ---------------------------------------------------------------------------------------------------------- */
+
+/* Takes what is asked for from the bytes not yet in any category: the sums of small blocks come late, beside the next
+ * event of their thread, so they may be out of step with the rest by a little. */
+static uint64_t take(uint64_t *left, int64_t bytes) {
+  uint64_t taken = bytes < 0 ? 0 : (uint64_t)bytes < *left ? (uint64_t)bytes : *left;
+  *left -= taken;
+  return taken;
+}
+
+static void share_out(uint64_t live, const struct category_shares *shares, int64_t small, bool in_step,
+                      uint64_t *categories) {
+  uint64_t left = live;
+  for (int i = 0; i < CATEGORY_COUNT; i++) {
+    categories[i] = take(&left, i == CATEGORY_SMALL ? small : shares->bytes[i]);
+  }
+  categories[in_step ? CATEGORY_TEMPORARY : CATEGORY_OTHER] += left;
+}
+
+static void share_out_samples(const struct analysis *analysis, const struct ledger *ledger, struct facts *facts) {
+  struct category_shares sums = {{0}};
+  for (size_t i = 0; i < facts->timeline_count; i++) {
+    struct facts_sample *sample = &facts->timeline[i];
+    const int64_t small = (int64_t)sample->categories[CATEGORY_SMALL];
+    int step;
+    for (int c = 0; c < CATEGORY_COUNT; c++) {
+      sums.bytes[c] = timeline_sum(sums.bytes[c], (uint64_t)ledger->differences[i].bytes[c]);
+    }
+    steps_phase_at(&analysis->steps, analysis->timeline.sample_events[i], &step);
+    share_out(sample->live_bytes, &sums, small, step >= 0, sample->categories);
+  }
+}
+
+/* What does not last is known at the peak by its stacks: the rest of what they had then. */
+static void share_out_peak(const struct analysis *analysis, struct category_shares *shares, struct facts *facts) {
+  const struct timeline *timeline = &analysis->timeline;
+  const bool in_step = facts->peak.step >= 0;
+  struct category_shares sums = {{0}};
+  for (uint32_t i = 0; i < timeline->stacks_limit; i++) {
+    int64_t rest = timeline->stacks[i].peak_bytes;
+    for (int c = 0; c < CATEGORY_COUNT; c++) {
+      rest = timeline_sum(rest, -(uint64_t)shares[i].bytes[c]);
+      sums.bytes[c] = timeline_sum(sums.bytes[c], (uint64_t)shares[i].bytes[c]);
+    }
+    shares[i].bytes[in_step ? CATEGORY_TEMPORARY : CATEGORY_OTHER] += rest > 0 ? rest : 0;
+  }
+  share_out(facts->peak.bytes, &sums, timeline->peak_small, in_step, facts->categories);
+}
+
+static int judge_all(struct analysis *analysis, const struct ledger *ledger, struct lasting *lasting,
+                     struct stack_traits *traits) {
+  struct category_rules rules = {.steps = &analysis->steps,
+                                 .history = analysis->holders.history,
+                                 .regions = &analysis->regions,
+                                 .lasting = lasting,
+                                 .traits = traits};
+  int rc = lasting_find(lasting, analysis->reader, rules.steps, rules.history, rules.regions);
+  rc = rc == 0 ? stack_traits_init(traits) : rc;
+  rc = rc == 0 ? category_rules_init(&rules) : rc;
+  for (size_t i = 0; i < lasting->blocks.count && rc == 0; i++) {
+    count_block(ledger, &rules, lasting_at(lasting, i));
+  }
+  category_rules_fini(&rules);
+  return rc;
+}
+
+int categories_assign(struct analysis *analysis, struct facts *facts, struct category_shares *shares) {
+  struct ledger ledger = {.timeline = &analysis->timeline, .shares = shares};
+  struct lasting lasting = {0};
+  struct stack_traits traits = {.reader = analysis->reader, .names = analysis->names, .symbols = analysis->symbols};
+  ledger.differences = calloc(facts->timeline_count + 1, sizeof *ledger.differences);
+  int rc = ledger.differences ? judge_all(analysis, &ledger, &lasting, &traits) : ERROR_MEMORY;
+  if (rc == 0) {
+    share_out_samples(analysis, &ledger, facts);
+    share_out_peak(analysis, shares, facts);
+  }
+  stack_traits_fini(&traits);
+  lasting_fini(&lasting);
+  free(ledger.differences);
+  return rc;
+}

@@ -1,0 +1,21 @@
+/* What the run's live bytes consist of, at the peak and over time: parameters, gradients, optimizer state, inputs, saved
+ * activations, temporaries, small blocks, and the rest. Where a run has no steps nothing is claimed but what the program
+ * itself says is a parameter or saved. */
+#ifndef ACTSCOPE_ANALYZERS_CATEGORIES_H
+#define ACTSCOPE_ANALYZERS_CATEGORIES_H
+
+#include "analyzers/analysis.h"
+#include "analyzers/facts.h"
+
+#include <stdint.h>
+
+struct category_shares { /* of one allocation stack, at the peak: bytes */
+  int64_t bytes[CATEGORY_COUNT];
+};
+
+/* Fills in facts->categories, the categories of facts->timeline, and shares (by stack id, zeroed), each summing to what was
+ * live. facts->peak and facts->timeline are there, and steps and rows are judged. Reads the trace a second time.
+ * 0, or ERROR_MEMORY. */
+int categories_assign(struct analysis *analysis, struct facts *facts, struct category_shares *shares);
+
+#endif

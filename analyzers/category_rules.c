@@ -1,0 +1,231 @@
+/* The rules, one function each, in the order in which they are asked. */
+#include "analyzers/category_rules.h"
+
+#include "common/error.h"
+
+#include <stdlib.h>
+
+/* A block that outlives so many beginnings of steps is no batch, however far ahead batches are loaded. */
+enum { STEPS_OF_A_STATE = 3 };
+
+/* ---- where in the training loop ---------------------------------------------------------------------------------- */
+
+/* How many steps have begun by this event. */
+static size_t steps_begun(const struct steps *steps, uint64_t event) {
+  size_t low = 0, high = steps->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (steps->items[middle].begin_event <= event) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+struct life {
+  const struct lasting_block *block;
+  enum phase phase; /* of its birth; outside: between steps, or before the first one */
+  size_t begun;     /* steps that had begun at its birth: the next one's index */
+  size_t outlived;  /* beginnings of steps */
+  unsigned traits;
+  bool parameter_sized;
+};
+
+static bool born_between_steps(const struct life *life) {
+  return life->phase == PHASE_UPDATE || life->phase == PHASE_OUTSIDE;
+}
+
+static struct life life_of(const struct category_rules *rules, const struct lasting_block *block) {
+  struct life life = {.block = block};
+  int step;
+  life.phase = steps_phase_at(rules->steps, block->alloc_event, &step);
+  life.begun = steps_begun(rules->steps, block->alloc_event);
+  life.outlived = steps_begun(rules->steps, block->free_event) - life.begun;
+  life.traits = stack_traits_of(rules->traits, block->stack);
+  life.parameter_sized = map64_find(&rules->parameter_sizes, block->bytes) != NULL;
+  return life;
+}
+
+static bool lives_to_the_end(const struct life *life) {
+  return life->block->free_event == LASTING_NEVER;
+}
+
+/* By the end of the step that was under way when it was born, or of the next one if that was between steps. */
+static bool ends_within_step(const struct category_rules *rules, const struct life *life) {
+  size_t index = born_between_steps(life) ? life->begun : life->begun - 1;
+  return index < rules->steps->count && life->block->free_event <= rules->steps->items[index].end_event;
+}
+
+static enum category passing(const struct category_rules *rules, const struct life *life) {
+  return ends_within_step(rules, life) ? CATEGORY_TEMPORARY : CATEGORY_OTHER;
+}
+
+/* ---- parameters -------------------------------------------------------------------------------------------------- */
+
+static const struct saved_row *row_of(const struct category_rules *rules, const struct lasting_block *block,
+                                      uint32_t index) {
+  return saved_row_at(rules->history, lasting_row(rules->lasting, block, index));
+}
+
+static bool is_parameter(const struct category_rules *rules, const struct lasting_block *block) {
+  for (uint32_t i = 0; i < block->rows_count; i++) {
+    const struct saved_row *row = row_of(rules, block, i);
+    if (row->resident && !row->region) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* ---- gradients --------------------------------------------------------------------------------------------------- */
+
+/* A block that backward made and that is still there when backward has ended: what AccumulateGrad stored. In a program
+ * without PyTorch's frames its size has to be a parameter's. */
+static bool is_gradient(const struct category_rules *rules, const struct life *life) {
+  if (life->traits & STACK_IN_REDUCER) {
+    return true;
+  }
+  if (life->phase != PHASE_BACKWARD ||
+      life->block->free_event <= rules->steps->items[life->begun - 1].backward_end_event) {
+    return false;
+  }
+  if (!(life->traits & STACK_IN_BACKWARD)) {
+    return life->parameter_sized &&
+           !(life->traits & STACK_IN_OP); /* an operator would be another thread's: a loader's */
+  }
+  if (life->traits & STACK_IN_UPDATE_HOOK) {
+    return false;
+  }
+  /* The rest may be a library's workspace, made in the first backward pass and kept for good. */
+  const bool kept_for_good = lives_to_the_end(life) && life->outlived > 0;
+  return life->parameter_sized || life->traits & STACK_IN_ACCUMULATE || (life->traits & STACK_IN_OP && !kept_for_good);
+}
+
+/* ---- inputs ------------------------------------------------------------------------------------------------------ */
+
+static bool computes(const struct life *life) {
+  return life->traits & (STACK_IN_NETWORK_OP | STACK_IN_AUTOCAST | STACK_IN_BACKWARD);
+}
+
+/* The first save of the block itself, not of a region of it; SAVED_NEVER: never held. */
+static uint64_t first_save(const struct category_rules *rules, const struct lasting_block *block) {
+  for (uint32_t i = 0; i < block->rows_count; i++) {
+    const struct saved_row *row = row_of(rules, block, i);
+    if (!row->region && row->first_holder != SAVED_NONE) {
+      return saved_holder_at(rules->history, row->first_holder)->save_event;
+    }
+  }
+  return SAVED_NEVER;
+}
+
+/* The forward pass saves it, but it was there before: a batch. */
+static bool is_saved_input(const struct category_rules *rules, const struct life *life) {
+  uint64_t save = first_save(rules, life->block);
+  return save != SAVED_NEVER && !computes(life) &&
+         (born_between_steps(life) || steps_begun(rules->steps, save) > life->begun);
+}
+
+/* ---- between steps ----------------------------------------------------------------------------------------------- */
+
+static bool recurs(const struct category_rules *rules, const struct life *life) {
+  return rules->windows[life->block->stack] >= 2;
+}
+
+/* What an optimizer makes once and keeps; batches are made anew for every step, from the same place. */
+static bool is_optimizer_state(const struct category_rules *rules, const struct life *life) {
+  const bool after_backward = life->begun > 0;
+  if (life->parameter_sized) {
+    return after_backward || life->traits & STACK_IN_LIKE_OP; /* some optimizers make theirs when they are made */
+  }
+  return after_backward && life->traits & STACK_IN_OP && !recurs(rules, life);
+}
+
+static enum category judge_between_steps(const struct category_rules *rules, const struct life *life) {
+  if (life->begun < rules->steps->count && life->outlived == 0 && !lives_to_the_end(life)) {
+    return life->begun > 0 ? CATEGORY_TEMPORARY : CATEGORY_OTHER;
+  }
+  if (life->outlived >= STEPS_OF_A_STATE || (lives_to_the_end(life) && !recurs(rules, life))) {
+    return is_optimizer_state(rules, life) ? CATEGORY_OPTIMIZER_STATE : CATEGORY_OTHER;
+  }
+  if (!computes(life) && (life->traits & STACK_IN_OP || recurs(rules, life))) {
+    return CATEGORY_INPUT;
+  }
+  return passing(rules, life);
+}
+
+enum category category_rules_judge(const struct category_rules *rules, const struct lasting_block *block) {
+  if (is_parameter(rules, block)) {
+    return CATEGORY_PARAMETER;
+  }
+  if (!rules->steps->count) {
+    return CATEGORY_OTHER;
+  }
+  struct life life = life_of(rules, block);
+  if (is_gradient(rules, &life)) {
+    return CATEGORY_GRADIENT;
+  }
+  if (life.traits & STACK_IN_UPDATE_HOOK && life.outlived > 0 && life.parameter_sized) {
+    return CATEGORY_OPTIMIZER_STATE;
+  }
+  if (is_saved_input(rules, &life)) {
+    return CATEGORY_INPUT;
+  }
+  return born_between_steps(&life) ? judge_between_steps(rules, &life) : passing(rules, &life);
+}
+
+/* ---- what the rules need to know of all blocks ------------------------------------------------------------------- */
+
+static int note_parameters(struct category_rules *rules) {
+  for (uint32_t i = 0; i < rules->history->rows.count; i++) {
+    const struct saved_row *row = saved_row_at(rules->history, i);
+    if (!row->resident) {
+      continue;
+    }
+    uint64_t *count = row->bytes ? map64_put(&rules->parameter_sizes, row->bytes) : NULL;
+    if (row->bytes && !count) {
+      return ERROR_MEMORY;
+    }
+    if (count) {
+      ++*count;
+    }
+    if (row->region) {
+      rules->resident_regions[row->region - 1] = true;
+    }
+  }
+  return 0;
+}
+
+/* The blocks come in the order of their birth, so those of one window come together. */
+static int count_windows(struct category_rules *rules) {
+  uint32_t *last = calloc((size_t)rules->traits->stacks_limit + 1, sizeof *last); /* window + 1 */
+  for (size_t i = 0; last && i < rules->lasting->blocks.count; i++) {
+    const struct lasting_block *block = lasting_at(rules->lasting, i);
+    const uint32_t window = (uint32_t)steps_begun(rules->steps, block->alloc_event) + 1;
+    int step;
+    enum phase phase = steps_phase_at(rules->steps, block->alloc_event, &step);
+    if (phase == PHASE_FORWARD || phase == PHASE_BACKWARD || last[block->stack] == window ||
+        steps_begun(rules->steps, block->free_event) + 1 == window) {
+      continue;
+    }
+    last[block->stack] = window;
+    rules->windows[block->stack]++;
+  }
+  free(last);
+  return last ? 0 : ERROR_MEMORY;
+}
+
+int category_rules_init(struct category_rules *rules) {
+  rules->windows = calloc((size_t)rules->traits->stacks_limit + 1, sizeof *rules->windows);
+  rules->resident_regions = calloc(rules->regions->items.count + 1, sizeof *rules->resident_regions);
+  int rc = rules->windows && rules->resident_regions ? note_parameters(rules) : ERROR_MEMORY;
+  return rc == 0 && rules->steps->count ? count_windows(rules) : rc;
+}
+
+void category_rules_fini(struct category_rules *rules) {
+  map64_fini(&rules->parameter_sizes);
+  free(rules->windows);
+  free(rules->resident_regions);
+  *rules = (struct category_rules){0};
+}

@@ -1,0 +1,34 @@
+/* What a block that lasts is, from its whole life: when in the training loop it was born, how many steps it outlived, under
+ * which frames it was allocated, and whether its size is that of a parameter. docs/categories.md says the rules in words. */
+#ifndef ACTSCOPE_ANALYZERS_CATEGORY_RULES_H
+#define ACTSCOPE_ANALYZERS_CATEGORY_RULES_H
+
+#include "analyzers/facts.h"
+#include "analyzers/lasting.h"
+#include "analyzers/map64.h"
+#include "analyzers/regions.h"
+#include "analyzers/saved_history.h"
+#include "analyzers/stack_traits.h"
+#include "analyzers/steps.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct category_rules { /* the first five are borrowed and set before category_rules_init */
+  const struct steps *steps;
+  const struct saved_history *history;
+  const struct regions *regions;
+  const struct lasting *lasting;
+  struct stack_traits *traits;
+  struct map64 parameter_sizes; /* bytes -> how many parameters have them */
+  uint32_t *windows; /* by stack: between how many pairs of steps it allocated a block that outlived the next begin */
+  bool *resident_regions; /* by region */
+};
+
+int category_rules_init(struct category_rules *rules); /* 0, or ERROR_MEMORY */
+void category_rules_fini(struct category_rules *rules);
+
+/* What the block is while no op holds it for backward; of an arena, what it is beside its regions. */
+enum category category_rules_judge(const struct category_rules *rules, const struct lasting_block *block);
+
+#endif

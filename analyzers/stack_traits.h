@@ -1,0 +1,38 @@
+/* What the frames of an allocation's stack say about the block beyond its operator's name: libtorch's own functions that
+ * only call where a certain kind of memory is made. */
+#ifndef ACTSCOPE_ANALYZERS_STACK_TRAITS_H
+#define ACTSCOPE_ANALYZERS_STACK_TRAITS_H
+
+#include "analyzers/op_name.h"
+#include "analyzers/symbols.h"
+#include "trace/trace_reader.h"
+
+#include <stdint.h>
+
+enum stack_trait {
+  STACK_IN_OP = 1,           /* of a PyTorch operator */
+  STACK_IN_NETWORK_OP = 2,   /* which computes what layers compute: no data loading */
+  STACK_IN_LIKE_OP = 4,      /* which makes a tensor like another one: zeros_like, clone */
+  STACK_IN_BACKWARD = 8,     /* below the autograd engine */
+  STACK_IN_ACCUMULATE = 16,  /* where a leaf's gradient is stored */
+  STACK_IN_UPDATE_HOOK = 32, /* a hook that runs once a gradient is there: an optimizer within backward */
+  STACK_IN_AUTOCAST = 64,
+  STACK_IN_REDUCER = 128, /* DistributedDataParallel's copies of gradients */
+};
+
+struct stack_traits {
+  const struct trace_reader *reader; /* borrowed, like names and symbols */
+  struct op_names *names;
+  struct symbols *symbols;
+  uint16_t *known; /* by stack id: traits and a bit for "looked at" */
+  uint32_t stacks_limit;
+};
+
+/* The first three fields are set. 0, or ERROR_MEMORY. */
+int stack_traits_init(struct stack_traits *traits);
+void stack_traits_fini(struct stack_traits *traits);
+
+/* Bits of enum stack_trait; 0 for a stack that is not there. */
+unsigned stack_traits_of(struct stack_traits *traits, uint32_t stack);
+
+#endif
