@@ -1,7 +1,7 @@
 /* Tables hold facts, views answer what a person would ask. An absent (NULL) time was never seen. */
 #include "analyzers/store_schema.h"
 
-const char store_schema[] =
+const char store_tables[] =
     "CREATE TABLE run (command TEXT NOT NULL, pid INTEGER NOT NULL, ppid INTEGER NOT NULL,"
     " rank INTEGER NOT NULL, world_size INTEGER NOT NULL, host TEXT NOT NULL,"
     " exit_status INTEGER NOT NULL, complete INTEGER NOT NULL, damage TEXT NOT NULL, wall_ns INTEGER NOT NULL,"
@@ -35,7 +35,9 @@ const char store_schema[] =
     " bytes INTEGER NOT NULL, elements INTEGER NOT NULL, begin_event INTEGER NOT NULL, release_event INTEGER NOT NULL,"
     " free_event INTEGER NOT NULL);"
     "CREATE TABLE projected (bits INTEGER PRIMARY KEY, peak_bytes INTEGER NOT NULL, saving_bytes INTEGER NOT NULL,"
-    " saving_percent REAL NOT NULL, eligible_bytes INTEGER NOT NULL, code_bytes INTEGER NOT NULL);"
+    " saving_percent REAL NOT NULL, eligible_bytes INTEGER NOT NULL, code_bytes INTEGER NOT NULL);";
+
+const char store_views[] =
     /* Of the representative step, as in a report. A block counts for every op that holds it. */
     "CREATE VIEW saved_by_op AS"
     " SELECT op, sum(bytes) AS bytes, sum(CASE WHEN ops = 1 THEN bytes ELSE 0 END) AS exclusive_bytes,"

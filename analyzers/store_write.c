@@ -366,7 +366,8 @@ static int write_all(sqlite3 *db, const struct facts *facts) {
   /* The file is new and is renamed into place when whole: a journal could not save anything. */
   int rc = sqlite3_exec(db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;", NULL, NULL, NULL);
   rc = rc ? rc : sqlite3_exec(db, identity, NULL, NULL, NULL);
-  rc = rc ? rc : sqlite3_exec(db, store_schema, NULL, NULL, NULL);
+  rc = rc ? rc : sqlite3_exec(db, store_tables, NULL, NULL, NULL);
+  rc = rc ? rc : sqlite3_exec(db, store_views, NULL, NULL, NULL);
   for (size_t i = 0; i < sizeof tables / sizeof *tables && rc == 0; i++) {
     rc = tables[i](db, facts);
   }
