@@ -91,7 +91,8 @@ static const struct argp_option options[] = {
     {"top", KEY_TOP, "N", 0, "Show the first N of each list, 0 = all (default: 10 in text and md, else all)", 0},
     {"plots", KEY_PLOTS, "DIR", 0,
      "Draw plots into DIR, too: SVG, PNG and PDF with data and scripts beside them (needs gnuplot)", 0},
-    {"verify", KEY_VERIFY, "FILE.json", 0, "Tell the gradients' cosines, too, that `verify --json' or `replay --json' found", 0},
+    {"verify", KEY_VERIFY, "FILE.json", 0,
+     "Tell the gradients' cosines, too, that `verify --json' or `replay --json' found", 0},
     {0}};
 static const struct argp_child children[] = {
     {&output_argp, 0, NULL, 0}, {&selection_argp, 0, "Selection:", 3}, {&subject_argp, 0, NULL, 0}, {0}};
@@ -123,12 +124,13 @@ static int emit(const struct arguments *arguments, const struct facts *facts, st
 
 static int draw(const struct arguments *arguments, const struct facts *facts, struct error *err) {
   struct plot_view view;
-  struct plot_files files;
+  struct plot_files files = {0};
   int code = plot_view_init(&view, facts, arguments->report.gradients);
   code = code < 0 ? error_set(err, code, "out of memory") : plot_files_write(arguments->plots, &view, &files, err);
   plot_view_fini(&view);
   if (code == 0 && files.missing) {
-    command_note("there is no gnuplot: %s has scripts and data, but no pictures; install gnuplot-nox", arguments->plots);
+    command_note("there is no gnuplot: %s has scripts and data, but no pictures; install gnuplot-nox",
+                 arguments->plots);
   } else if (code == 0) {
     command_hint("drew %u plots in %s", files.plots, arguments->plots);
   }

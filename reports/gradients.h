@@ -16,7 +16,7 @@ struct gradients_width {
 };
 
 struct gradients {
-  char subject[GRADIENTS_SUBJECT_SIZE]; /* what was checked, in words; valid UTF-8 is not promised */
+  char subject[GRADIENTS_SUBJECT_SIZE];                /* what was checked, in words; valid UTF-8 is not promised */
   struct gradients_width widths[GRADIENTS_WIDTHS_MAX]; /* by bits */
   size_t count;
 };

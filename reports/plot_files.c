@@ -24,8 +24,7 @@ static char *path_of(const char *folder, const char *name, const char *ending) {
 
 static int open_file(struct sink *sink, const char *folder, const char *name, const char *ending, struct error *err) {
   char *path = path_of(folder, name, ending);
-  const int code =
-      path ? sink_open(sink, path, SINK_COLOR_NEVER, err) : error_set(err, ERROR_MEMORY, "out of memory");
+  const int code = path ? sink_open(sink, path, SINK_COLOR_NEVER, err) : error_set(err, ERROR_MEMORY, "out of memory");
   free(path);
   return code;
 }

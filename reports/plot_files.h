@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 struct plot_files {
-  unsigned plots;       /* how many there are */
-  bool missing;         /* there is no gnuplot: scripts and data are written all the same */
+  unsigned plots; /* how many there are */
+  bool missing;   /* there is no gnuplot: scripts and data are written all the same */
 };
 
 /* Writes style.gp and, for every plot that has something to draw, NAME.gp and its data NAME.tsv into folder, which is made if

@@ -68,5 +68,5 @@ static void describe(struct sink *sink, const struct plot_view *view) {
   sink_print(sink, ".");
 }
 
-const struct plot plot_gradients = {"gradients", "Few-bit gradients against exact ones", {&data}, has,
-                                    height,      settings,                               curves,  describe};
+const struct plot plot_gradients = {
+    "gradients", "Few-bit gradients against exact ones", {&data}, has, height, settings, curves, describe};

@@ -9,7 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROWS = 40, ROWS_NARROW = 20, ROW_HEIGHT = 15, FRAME_HEIGHT = 90, LABEL = 44, LABEL_NARROW = 20, LABEL_SIZE = 400 };
+enum {
+  ROWS = 40,
+  ROWS_NARROW = 20,
+  ROW_HEIGHT = 15,
+  FRAME_HEIGHT = 90,
+  LABEL = 44,
+  LABEL_NARROW = 20,
+  LABEL_SIZE = 400
+};
 
 static bool has(const struct plot_view *view) {
   return view->facts->saved_count && view->facts->saved_step >= 0;
@@ -123,8 +131,8 @@ static const struct plot_data data = {"lifetimes", emit_lifetimes};
 /* ---- script ------------------------------------------------------------------------------------------------------ */
 
 static void print_bound(struct sink *sink, double at) {
-  sink_print(sink, "set arrow from %.9g/unit_time, graph 0 to %.9g/unit_time, graph 1 nohead lw 0.8 lc rgb color_ink\n", at,
-             at);
+  sink_print(sink, "set arrow from %.9g/unit_time, graph 0 to %.9g/unit_time, graph 1 nohead lw 0.8 lc rgb color_ink\n",
+             at, at);
 }
 
 /* The phases' names above the frame, if they are wide enough to be read. */
@@ -154,7 +162,9 @@ static void settings(struct sink *sink, const struct plot_view *view) {
   const char *unit_time = plot_time_unit(sink, length);
   sink_print(sink, "set xlabel 'time into step %d (%s)'\n", facts->saved_step, unit_time);
   sink_print(sink, "set xrange [0:%.9g/unit_time]\nset yrange [%zu:-1]\n", (double)length / 1e9, rows_of(view));
-  sink_print(sink, "set ytics scale 0\nset border 1\nset tmargin 2\nunset grid\nset grid xtics lt 1 lw 0.6 lc rgb color_grid\n");
+  sink_print(
+      sink,
+      "set ytics scale 0\nset border 1\nset tmargin 2\nunset grid\nset grid xtics lt 1 lw 0.6 lc rgb color_grid\n");
   if (step) {
     print_phases(sink, view, step);
   }
@@ -176,18 +186,20 @@ static void print_bars(struct sink *sink, const struct plot_view *view, int elig
 static void curves(struct sink *sink, const struct plot_view *view) {
   sink_print(sink, "plot ");
   plot_source(sink, view, &data);
-  sink_print(sink, " using ($4/unit_time):1:(($7-$4)/unit_time):(0):ytic(2) with vectors nohead lw 1 lc rgb color_other title "
-                   "'allocated'");
+  sink_print(
+      sink, " using ($4/unit_time):1:(($7-$4)/unit_time):(0):ytic(2) with vectors nohead lw 1 lc rgb color_other title "
+            "'allocated'");
   print_bars(sink, view, 0, "saved_activation", "held for backward");
   print_bars(sink, view, 1, "few_bit", "held, codes could replace it");
   sink_print(sink, "\n");
 }
 
 static void describe(struct sink *sink, const struct plot_view *view) {
-  sink_print(sink,
-             "When the %zu largest saved blocks of step %d were held: each a bar from the first save to the last release, "
-             "in the order in which they were saved.",
-             rows_of(view), view->facts->saved_step);
+  sink_print(
+      sink,
+      "When the %zu largest saved blocks of step %d were held: each a bar from the first save to the last release, "
+      "in the order in which they were saved.",
+      rows_of(view), view->facts->saved_step);
 }
 
 const struct plot plot_lifetimes = {

@@ -13,7 +13,8 @@ static unsigned height(const struct plot_view *view) {
 }
 
 static void emit_steps(struct sink *sink, const struct plot_view *view) {
-  sink_print(sink, "step\tbegin_s\tbackward_s\tbackward_end_s\tend_s\tpeak_bytes\tsaved_bytes\tsaved_blocks\tcomplete\n");
+  sink_print(sink,
+             "step\tbegin_s\tbackward_s\tbackward_end_s\tend_s\tpeak_bytes\tsaved_bytes\tsaved_blocks\tcomplete\n");
   for (size_t i = 0; i < view->facts->steps_count; i++) {
     const struct facts_step *step = &view->facts->steps[i];
     sink_print(sink, "%u\t%.9g\t%.9g\t%.9g\t%.9g\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%d\n", step->index,
@@ -36,8 +37,8 @@ static uint64_t highest_of(const struct facts *facts) {
 static void settings(struct sink *sink, const struct plot_view *view) {
   const char *unit = plot_unit(sink, highest_of(view->facts));
   const struct facts *facts = view->facts;
-  sink_print(sink, "set xlabel 'step'\nset ylabel '%s'\nset yrange [0:%" PRIu64 "/unit*1.1]\nset xrange [%g:%g]\n", unit,
-             highest_of(facts), facts->steps[0].index - 0.5, facts->steps[facts->steps_count - 1].index + 0.5);
+  sink_print(sink, "set xlabel 'step'\nset ylabel '%s'\nset yrange [0:%" PRIu64 "/unit*1.1]\nset xrange [%g:%g]\n",
+             unit, highest_of(facts), facts->steps[0].index - 0.5, facts->steps[facts->steps_count - 1].index + 0.5);
   if (view->files) {
     sink_print(sink, "set key outside right top vertical reverse Left\n");
   }
@@ -47,13 +48,14 @@ static void curves(struct sink *sink, const struct plot_view *view) {
   const char *style = view->facts->steps_count <= 60 ? "linespoints pt 7 ps 0.5" : "lines";
   sink_print(sink, "plot ");
   plot_source(sink, view, &plot_data_steps);
-  sink_print(sink, " using 'step':(column('peak_bytes')/unit) with %s lw 1.6 lc rgb color_parameter title 'peak', \\\n  ",
+  sink_print(sink,
+             " using 'step':(column('peak_bytes')/unit) with %s lw 1.6 lc rgb color_parameter title 'peak', \\\n  ",
              style);
   plot_source(sink, view, &plot_data_steps);
-  sink_print(
-      sink,
-      " using 'step':(column('saved_bytes')/unit) with %s lw 1.6 lc rgb color_saved_activation title 'saved for backward'\n",
-      style);
+  sink_print(sink,
+             " using 'step':(column('saved_bytes')/unit) with %s lw 1.6 lc rgb color_saved_activation title 'saved for "
+             "backward'\n",
+             style);
 }
 
 static void describe(struct sink *sink, const struct plot_view *view) {
@@ -62,5 +64,5 @@ static void describe(struct sink *sink, const struct plot_view *view) {
              view->facts->steps_count, format_bytes(bytes, highest_of(view->facts)));
 }
 
-const struct plot plot_steps = {"steps", "Peak and saved bytes of every step", {&plot_data_steps}, has,
-                                height,  settings,                             curves,             describe};
+const struct plot plot_steps = {
+    "steps", "Peak and saved bytes of every step", {&plot_data_steps}, has, height, settings, curves, describe};

@@ -171,8 +171,9 @@ static void curves(struct sink *sink, const struct plot_view *view) {
     }
     sink_print(sink, any ? ", \\\n  " : "");
     plot_source(sink, view, &data);
-    sink_print(sink, " using ($1/unit_time):((sum[c=3:%zu] column(c))/unit) with filledcurves y1=0 lc rgb color_%s title '%s'",
-               i + 3, palette[category].name, plot_category(name, category));
+    sink_print(
+        sink, " using ($1/unit_time):((sum[c=3:%zu] column(c))/unit) with filledcurves y1=0 lc rgb color_%s title '%s'",
+        i + 3, palette[category].name, plot_category(name, category));
     any = true;
   }
   if (!any) {
@@ -182,7 +183,8 @@ static void curves(struct sink *sink, const struct plot_view *view) {
   if (view->few_bit_levels) {
     sink_print(sink, ", \\\n  ");
     plot_source(sink, view, &data);
-    sink_print(sink, " using ($1/unit_time):($11/unit) with lines lw 1.2 lc rgb color_ink title 'with %u-bit gradients'",
+    sink_print(sink,
+               " using ($1/unit_time):($11/unit) with lines lw 1.2 lc rgb color_ink title 'with %u-bit gradients'",
                view->few_bit->bits);
   }
   print_phases(sink, view);
@@ -206,5 +208,6 @@ static void describe(struct sink *sink, const struct plot_view *view) {
   }
 }
 
-const struct plot plot_timeline = {"timeline", "Live bytes over time, by category", {&data, &plot_data_steps}, has,
-                                   height,     settings,                            curves,                    describe};
+const struct plot plot_timeline = {
+    "timeline", "Live bytes over time, by category", {&data, &plot_data_steps}, has, height, settings, curves,
+    describe};

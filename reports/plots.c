@@ -24,7 +24,7 @@ const struct plot *plot_at(size_t index) {
 
 int plot_view_init(struct plot_view *view, const struct facts *facts, const struct gradients *gradients) {
   *view = (struct plot_view){.facts = facts, .gradients = gradients};
-  if (!summary_has_evidence(facts) || !facts->timeline_count) {
+  if (!summary_has_evidence(facts) || !facts->timeline_count || !facts->segments_count) {
     return 0;
   }
   view->few_bit = summary_projection(facts);
@@ -62,9 +62,7 @@ const char *plot_unit(struct sink *sink, uint64_t highest) {
 }
 
 const char *plot_time_unit(struct sink *sink, uint64_t ns) {
-  static const struct {
-    const char *name, *seconds;
-  } units[] = {{"s", "1"}, {"ms", "1e-3"}, {"\xc2\xb5s", "1e-6"}};
+  static const struct { const char *name, *seconds; } units[] = {{"s", "1"}, {"ms", "1e-3"}, {"\xc2\xb5s", "1e-6"}};
   const size_t i = ns >= 2000000000 ? 0 : ns >= 2000000 ? 1 : 2;
   sink_print(sink, "unit_time = %s # %s\n", units[i].seconds, units[i].name);
   return units[i].name;
@@ -137,8 +135,8 @@ void plot_script_emit(struct sink *sink, const struct plot *plot, const struct p
   }
   sink_print(sink, ".\nload 'style.gp'\n\n");
   plot->settings(sink, view);
-  sink_print(sink, "\ndo for [kind in kinds] {\neval terminal(kind, %u, %u)\nset output '%s.'.kind\n",
-             plot_width(view), plot->height(view), plot->name);
+  sink_print(sink, "\ndo for [kind in kinds] {\neval terminal(kind, %u, %u)\nset output '%s.'.kind\n", plot_width(view),
+             plot->height(view), plot->name);
   plot->curves(sink, view);
   sink_print(sink, "unset output\n}\n");
 }

@@ -15,11 +15,11 @@
 
 struct plot_view { /* what plots are drawn of, and for which place */
   const struct facts *facts;
-  const struct gradients *gradients; /* NULL: none were given */
+  const struct gradients *gradients;      /* NULL: none were given */
   const struct facts_projection *few_bit; /* what the timeline is compared with; NULL: nothing to compare with */
   uint64_t *few_bit_levels;               /* one a sample of the timeline; NULL likewise */
-  bool files;  /* data lie in files NAME.tsv, else in blocks of the script */
-  bool narrow; /* for a screen of 360 pixels */
+  bool files;                             /* data lie in files NAME.tsv, else in blocks of the script */
+  bool narrow;                            /* for a screen of 360 pixels */
 };
 
 /* facts and gradients are borrowed. 0, or ERROR_MEMORY; the caller ends it with plot_view_fini, whatever the result. */

@@ -82,10 +82,11 @@ void quantizer_plot_emit(struct sink *sink, const struct quantizer *quantizer, c
              "left top\n",
              span.low, span.high);
   print_title(sink, quantizer);
-  sink_print(sink, "set offsets graph 0, 0, 0.05, 0.05\n"
-                   "plot $derivative with lines lw 2 lc rgb '%s' title \"derivative\", "
-                   "$levels with lines lw 2 lc rgb '%s' title \"levels\"\n"
-                   "set title \"what the levels miss\"\nset xlabel \"x\"\n"
-                   "plot $difference with filledcurves y=0 lc rgb '%s' notitle\nunset multiplot\n",
+  sink_print(sink,
+             "set offsets graph 0, 0, 0.05, 0.05\n"
+             "plot $derivative with lines lw 2 lc rgb '%s' title \"derivative\", "
+             "$levels with lines lw 2 lc rgb '%s' title \"levels\"\n"
+             "set title \"what the levels miss\"\nset xlabel \"x\"\n"
+             "plot $difference with filledcurves y=0 lc rgb '%s' notitle\nunset multiplot\n",
              palette_curve(2), palette_curve(0), palette_curve(1));
 }

@@ -436,8 +436,7 @@ static const struct report_table tables[] = {
     {"saved", "Saved for backward", COLUMNS(saved_columns), .single = true, .count = one, .row = saved_row},
     {"selection", "Selected blocks", COLUMNS(selection_columns), .single = true, .count = selection_count,
      .row = selection_row},
-    {"by_op", "Saved by op", COLUMNS(op_columns), .is_list = true, .count = op_count, .row = op_row,
-     .bytes = op_bytes},
+    {"by_op", "Saved by op", COLUMNS(op_columns), .is_list = true, .count = op_count, .row = op_row, .bytes = op_bytes},
     {"by_layer", "Saved by layer", COLUMNS(layer_columns), .is_list = true, .for_programs = true, .count = layer_count,
      .row = layer_row, .bytes = layer_bytes},
     {"like_layers", "Saved by layer", COLUMNS(layer_columns), .is_list = true, .for_pages = true,
@@ -452,8 +451,8 @@ static const struct report_table tables[] = {
      .row = block_row},
     {"groups", "Saved blocks", COLUMNS(group_columns), .is_list = true, .for_pages = true, .count = group_count,
      .row = group_row, .bytes = group_bytes},
-    {"sites_at_peak", "Sites at the peak", COLUMNS(site_columns), .is_list = true, .count = site_count,
-     .row = site_row, .bytes = site_bytes},
+    {"sites_at_peak", "Sites at the peak", COLUMNS(site_columns), .is_list = true, .count = site_count, .row = site_row,
+     .bytes = site_bytes},
     {"steps", "Steps", COLUMNS(step_columns), .is_long = true, .count = step_count, .row = step_row},
 };
 

@@ -67,7 +67,7 @@ struct report_table {
   bool for_programs;
   size_t (*count)(const struct report_rows *rows);
   void (*row)(struct report_rows *rows, size_t index, struct report_cell *cells); /* zeroed cells, one a column */
-  uint64_t (*bytes)(const struct report_rows *rows, size_t index); /* of a list: what a row stands for */
+  uint64_t (*bytes)(const struct report_rows *rows, size_t index);                /* of a list: what a row stands for */
 };
 
 const struct report_table *report_tables(size_t *count);

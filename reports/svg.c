@@ -20,15 +20,32 @@ static bool is_text(struct span span, const char *text) {
 
 /* ---- colours ----------------------------------------------------------------------------------------------------- */
 
-/* "rgb(230, 159,   0)" with the palette's colours becomes the style sheet's variable; others stay. */
+/* "rgb(230, 159,   0)" as "#e69f00"; false: it is not so. */
+static bool read_rgb(struct span value, char hex[static 8]) {
+  const char *at = value.begin + strlen("rgb(");
+  if (value.size < 10 || strncmp(value.begin, "rgb(", 4) != 0) {
+    return false;
+  }
+  for (int i = 0; i < 3; i++) {
+    char *end;
+    const unsigned long part = strtoul(at, &end, 10);
+    if (end == at || part > 255 || *end != (i < 2 ? ',' : ')')) {
+      return false;
+    }
+    snprintf(hex + 1 + 2 * i, 3, "%02lx", part);
+    at = end + 1;
+  }
+  hex[0] = '#';
+  return true;
+}
+
+/* The palette's colours become the style sheet's variables; others stay. */
 static void write_color(struct sink *sink, struct span value) {
-  unsigned red, green, blue;
-  char hex[16];
-  if (value.size < 5 || sscanf(value.begin, "rgb(%3u,%3u,%3u)", &red, &green, &blue) != 3) {
+  char hex[8];
+  if (!read_rgb(value, hex)) {
     sink_write(sink, value.begin, value.size);
     return;
   }
-  snprintf(hex, sizeof hex, "#%02x%02x%02x", red & 255, green & 255, blue & 255);
   for (size_t i = 0; i < PALETTE_COUNT; i++) {
     if (strcmp(palette[i].light, hex) == 0) {
       sink_print(sink, "var(--%s)", palette[i].name);
