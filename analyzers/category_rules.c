@@ -81,7 +81,7 @@ static bool is_parameter(const struct category_rules *rules, const struct lastin
 
 /* ---- gradients --------------------------------------------------------------------------------------------------- */
 
-/* A block that backward made and that is still there when backward has ended: what AccumulateGrad stored. In a program
+/* A tensor that backward made and that is still there when backward has ended: what AccumulateGrad stored. In a program
  * without PyTorch's frames its size has to be a parameter's. */
 static bool is_gradient(const struct category_rules *rules, const struct life *life) {
   if (life->traits & STACK_IN_REDUCER) {
@@ -93,14 +93,12 @@ static bool is_gradient(const struct category_rules *rules, const struct life *l
   }
   if (!(life->traits & STACK_IN_BACKWARD)) {
     return life->parameter_sized &&
-           !(life->traits & STACK_IN_OP); /* an operator would be another thread's: a loader's */
+           !(life->traits & STACK_OF_TENSOR); /* a tensor would be another thread's: a loader's */
   }
   if (life->traits & STACK_IN_UPDATE_HOOK) {
     return false;
   }
-  /* The rest may be a library's workspace, made in the first backward pass and kept for good. */
-  const bool kept_for_good = lives_to_the_end(life) && life->outlived > 0;
-  return life->parameter_sized || life->traits & STACK_IN_ACCUMULATE || (life->traits & STACK_IN_OP && !kept_for_good);
+  return life->traits & STACK_OF_TENSOR; /* the rest is a library's workspace or compiled code */
 }
 
 /* ---- inputs ------------------------------------------------------------------------------------------------------ */
@@ -139,7 +137,7 @@ static bool is_optimizer_state(const struct category_rules *rules, const struct 
   if (life->parameter_sized) {
     return after_backward || life->traits & STACK_IN_LIKE_OP; /* some optimizers make theirs when they are made */
   }
-  return after_backward && life->traits & STACK_IN_OP && !recurs(rules, life);
+  return after_backward && life->traits & STACK_OF_TENSOR && !recurs(rules, life);
 }
 
 static enum category judge_between_steps(const struct category_rules *rules, const struct life *life) {
@@ -149,7 +147,7 @@ static enum category judge_between_steps(const struct category_rules *rules, con
   if (life->outlived >= STEPS_OF_A_STATE || (lives_to_the_end(life) && !recurs(rules, life))) {
     return is_optimizer_state(rules, life) ? CATEGORY_OPTIMIZER_STATE : CATEGORY_OTHER;
   }
-  if (!computes(life) && (life->traits & STACK_IN_OP || recurs(rules, life))) {
+  if (!computes(life) && (life->traits & STACK_OF_TENSOR || recurs(rules, life))) {
     return CATEGORY_INPUT;
   }
   return passing(rules, life);

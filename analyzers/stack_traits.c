@@ -14,8 +14,8 @@ static const struct {
   const char *beginning;
   unsigned trait;
 } frame_traits[] = {
+    {"c10::alloc_cpu", STACK_OF_TENSOR},
     {"torch::autograd::Engine::", STACK_IN_BACKWARD},
-    {"torch::autograd::AccumulateGrad::", STACK_IN_ACCUMULATE},
     {"torch::autograd::PyFunctionTensorPostAccGradHooks", STACK_IN_UPDATE_HOOK},
     {"at::autocast::", STACK_IN_AUTOCAST},
     {"c10d::Reducer::", STACK_IN_REDUCER},
@@ -64,10 +64,7 @@ static bool is_like_op(const char *op) {
 
 static unsigned traits_of_op(struct stack_traits *traits, uint32_t stack) {
   const char *op = op_names_canonical(traits->names, op_names_of_stack(traits->names, stack, NULL), "");
-  if (!*op) {
-    return 0;
-  }
-  return STACK_IN_OP | (is_network_op(op) ? STACK_IN_NETWORK_OP : 0) | (is_like_op(op) ? STACK_IN_LIKE_OP : 0);
+  return (is_network_op(op) ? STACK_IN_NETWORK_OP : 0) | (is_like_op(op) ? STACK_IN_LIKE_OP : 0);
 }
 
 static unsigned traits_of_frames(struct stack_traits *traits, uint32_t stack) {

@@ -10,14 +10,13 @@
 #include <stdint.h>
 
 enum stack_trait {
-  STACK_IN_OP = 1,           /* of a PyTorch operator */
-  STACK_IN_NETWORK_OP = 2,   /* which computes what layers compute: no data loading */
-  STACK_IN_LIKE_OP = 4,      /* which makes a tensor like another one: zeros_like, clone */
+  STACK_OF_TENSOR = 1,       /* memory of a tensor, by PyTorch's own allocator */
+  STACK_IN_NETWORK_OP = 2,   /* of an operator that computes what layers compute: no data loading */
+  STACK_IN_LIKE_OP = 4,      /* of one that makes a tensor like another one: zeros_like, clone */
   STACK_IN_BACKWARD = 8,     /* below the autograd engine */
-  STACK_IN_ACCUMULATE = 16,  /* where a leaf's gradient is stored */
-  STACK_IN_UPDATE_HOOK = 32, /* a hook that runs once a gradient is there: an optimizer within backward */
-  STACK_IN_AUTOCAST = 64,
-  STACK_IN_REDUCER = 128, /* DistributedDataParallel's copies of gradients */
+  STACK_IN_UPDATE_HOOK = 16, /* a hook that runs once a gradient is there: an optimizer within backward */
+  STACK_IN_AUTOCAST = 32,
+  STACK_IN_REDUCER = 64, /* DistributedDataParallel's copies of gradients */
 };
 
 struct stack_traits {

@@ -56,14 +56,16 @@ def graph_nodes(roots):
     return list(seen.values())
 
 
-def saved_blocks(roots, resident=()):
+def saved_blocks(roots, resident=(), skipped=()):
     """The distinct storages that the graph behind the roots keeps, as a list of dictionaries, largest first.
 
-    `resident`: tensors that do not count, parameters and buffers as a rule."""
+    `resident`: tensors that do not count, parameters and buffers as a rule. `skipped`: nodes that are not asked, as those
+    that would compute again what they did not keep."""
     left_out = {storage_of(tensor)[0] for tensor in resident}
     blocks = {}
+    left = {id(node) for node in skipped}
     for node in graph_nodes(roots):
-        for tensor in saved_tensors(node):
+        for tensor in saved_tensors(node) if id(node) not in left else ():
             address, size = storage_of(tensor)
             if address == 0 or address in left_out:
                 continue
