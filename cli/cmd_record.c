@@ -23,6 +23,7 @@ enum option_key {
   OPTION_PROBE,
   OPTION_NO_PROBE,
   OPTION_LAYERS,
+  OPTION_PYTHON_STACKS,
   OPTION_COMPRESS,
   OPTION_NO_COMPRESS
 };
@@ -91,6 +92,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
   case OPTION_LAYERS:
     launch->layers = true;
     return 0;
+  case OPTION_PYTHON_STACKS:
+    launch->python_stacks = true;
+    return 0;
   case OPTION_COMPRESS:
   case OPTION_NO_COMPRESS:
     launch->compress = key == OPTION_COMPRESS;
@@ -123,6 +127,8 @@ static const struct argp_option options[] = {
     {"no-probe", OPTION_NO_PROBE, NULL, 0, "The same as --probe=none: blocks and stacks only", 0},
     {"layers", OPTION_LAYERS, NULL, 0,
      "Record the names of the layers (modules) that save activations, such as blocks.3.mlp.act; PyTorch only", 0},
+    {"python-stacks", OPTION_PYTHON_STACKS, NULL, 0,
+     "Record the lines of Python in every stack, such as train.py:88 forward; CPython 3.9 to 3.13", 0},
     {"compress", OPTION_COMPRESS, NULL, 0, "Pack the trace with zstd when the command has ended (the default)", 0},
     {"no-compress", OPTION_NO_COMPRESS, NULL, 0, "Leave it unpacked", 0},
     {"quiet", 'q', NULL, 0, "Say nothing when all went well", 0},
@@ -155,6 +161,9 @@ static int run(int argc, char **argv) {
   argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
   if (arguments.launch.layers && arguments.launch.probe == CONFIG_PROBE_NONE) {
     return command_usage("record", "--layers names what the probe sees: it cannot be used with --no-probe");
+  }
+  if (arguments.launch.python_stacks && arguments.launch.stack_depth == 0) {
+    return command_usage("record", "--python-stacks puts lines into stacks: it cannot be used with --stack-depth 0");
   }
   char output[320];
   if (!arguments.launch.output) {

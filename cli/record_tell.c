@@ -48,6 +48,21 @@ static void tell_layers(const struct launch_options *launch, const struct trace_
   }
 }
 
+/* The start-up file says whether it reads this interpreter's frames; without it nobody has looked. */
+static void tell_python_stacks(const struct launch_options *launch, const struct trace_reader *reader) {
+  const char *reason = trace_reader_meta(reader, "python_off");
+  if (!launch->python_stacks || *trace_reader_meta(reader, "python")) {
+    return;
+  }
+  if (*reason) {
+    command_note("note: no lines of Python: %s", reason);
+  } else {
+    command_note(
+        "note: no lines of Python: the command is not Python, or does not read actscope's start-up file (-I, -E "
+        "and -S keep it from that), or has no ctypes");
+  }
+}
+
 static void tell_trace(const struct launch_options *launch, const struct launch_trace *trace) {
   struct trace_reader *reader;
   struct error err;
@@ -65,6 +80,7 @@ static void tell_trace(const struct launch_options *launch, const struct launch_
   }
   tell_unseen(reader);
   tell_layers(launch, reader);
+  tell_python_stacks(launch, reader);
   trace_reader_close(reader);
 }
 

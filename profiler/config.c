@@ -35,6 +35,7 @@ bool config_read(struct config *config) {
       (uint32_t)read_number(CONFIG_ENV_STACK_DEPTH, CONFIG_STACK_DEPTH_DEFAULT, CONFIG_STACK_DEPTH_MAX);
   config->root_pid = (uint32_t)read_number(CONFIG_ENV_ROOT, 0, UINT32_MAX);
   config->follow = read_number(CONFIG_ENV_FOLLOW, 1, 1) != 0;
+  config->python_stacks = read_number(CONFIG_ENV_PYTHON_STACKS, 0, 1) != 0;
   const char *probe = getenv(CONFIG_ENV_PROBE);
   int mode = probe ? config_probe_parse(probe) : CONFIG_PROBE_AUTO;
   config->probe = mode < 0 ? CONFIG_PROBE_AUTO : (enum config_probe)mode;

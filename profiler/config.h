@@ -9,11 +9,12 @@
 #define CONFIG_ENV_TRACE "ACTSCOPE_TRACE"       /* absolute path; the process appends .<pid> */
 #define CONFIG_ENV_MIN_SIZE "ACTSCOPE_MIN_SIZE" /* bytes */
 #define CONFIG_ENV_STACK_DEPTH "ACTSCOPE_STACK_DEPTH"
-#define CONFIG_ENV_FOLLOW "ACTSCOPE_FOLLOW"   /* 0: children are not recorded */
-#define CONFIG_ENV_PROBE "ACTSCOPE_PROBE"     /* auto, symbols, hooks, none */
-#define CONFIG_ENV_ROOT "ACTSCOPE_ROOT_PID"   /* the launched process, the only one recorded without follow */
-#define CONFIG_ENV_LAYERS "ACTSCOPE_LAYERS"   /* 1: the start-up file tells names of layers */
-#define CONFIG_ENV_STARTUP "ACTSCOPE_STARTUP" /* folder that record and apply put in front of PYTHONPATH */
+#define CONFIG_ENV_FOLLOW "ACTSCOPE_FOLLOW" /* 0: children are not recorded */
+#define CONFIG_ENV_PROBE "ACTSCOPE_PROBE"   /* auto, symbols, hooks, none */
+#define CONFIG_ENV_ROOT "ACTSCOPE_ROOT_PID" /* the launched process, the only one recorded without follow */
+#define CONFIG_ENV_LAYERS "ACTSCOPE_LAYERS" /* 1: the start-up file tells names of layers */
+#define CONFIG_ENV_PYTHON_STACKS "ACTSCOPE_PYTHON_STACKS" /* 1: stacks have the lines of Python in them */
+#define CONFIG_ENV_STARTUP "ACTSCOPE_STARTUP"             /* folder that record and apply put in front of PYTHONPATH */
 
 /* What `actscope apply` tells the Python start-up file; the preload library has no part in it. */
 #define CONFIG_ENV_APPLY_BITS "ACTSCOPE_APPLY_BITS"           /* not there: nothing is to be replaced */
@@ -36,6 +37,7 @@ struct config {
   uint32_t stack_depth;
   uint32_t root_pid;
   bool follow;
+  bool python_stacks;
   enum config_probe probe;
 };
 

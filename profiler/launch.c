@@ -101,6 +101,7 @@ static void set_recording(const struct launch_options *options, const char *fold
   set_number(CONFIG_ENV_ROOT, (uint64_t)getpid());
   setenv(CONFIG_ENV_PROBE, config_probe_names[options->probe], 1);
   set_number(CONFIG_ENV_LAYERS, options->layers);
+  set_number(CONFIG_ENV_PYTHON_STACKS, options->python_stacks);
 }
 
 static void set_apply(const struct launch_apply *apply, const char *folder) {
@@ -132,7 +133,7 @@ static void set_environment(const struct launch_options *options, const char *fo
   if (options->apply) {
     set_apply(options->apply, folder);
   }
-  if (options->apply || options->probe != CONFIG_PROBE_NONE) {
+  if (options->apply || options->probe != CONFIG_PROBE_NONE || options->python_stacks) {
     set_startup(folder);
   }
 }

@@ -25,6 +25,7 @@ struct launch_options {
   bool compress;
   enum config_probe probe;
   bool layers;                      /* names of layers; needs a probe */
+  bool python_stacks;               /* stacks have the lines of Python in them */
   const struct launch_apply *apply; /* NULL: no drop-in */
   /* Called while traces are packed, done from 0 to total bytes; may be NULL. */
   void (*progress)(void *context, double share);

@@ -5,6 +5,7 @@
 #include "profiler/early.h"
 #include "profiler/hooks.h"
 #include "profiler/probe.h"
+#include "profiler/python_guard.h"
 #include "profiler/recorder.h"
 
 #include <dlfcn.h>
@@ -285,6 +286,13 @@ EXPORT int posix_memalign(void **block, size_t alignment, size_t size) {
   return failed;
 }
 
+/* glibc gives a large block a mapping of its own, says so in the word before it, and unmaps it behind our back. */
+static inline bool is_mapping(const void *block, size_t usable) {
+  enum { LEAST = 128 << 10, IS_MAPPING = 2 };
+  return __builtin_expect(python_stacks_on, 0) && usable >= LEAST && !allocator_size &&
+         ((const size_t *)block)[-1] & IS_MAPPING;
+}
+
 EXPORT void free(void *block) {
   struct thread_state *state;
   if (early_owns(block)) {
@@ -296,6 +304,11 @@ EXPORT void free(void *block) {
       recorder_small_free(state, usable);
     } else {
       recorder_free(state, block, FRAME);
+      if (is_mapping(block, usable)) {
+        real.free(block);
+        python_guard_note_unmap();
+        return;
+      }
     }
   }
   real.free(block);
@@ -329,7 +342,11 @@ static void *realloc_told(void *block, size_t size, const void *frame) {
   } else {
     stack = recorder_realloc_free(state, block, frame);
   }
+  bool unmaps = is_mapping(block, before);
   void *moved = real.realloc(block, size);
+  if (unmaps) {
+    python_guard_note_unmap();
+  }
   bool kept = !moved && size != 0; /* it failed: the old block is still there, with the size that is known of it */
   void *now = kept ? block : moved;
   if (now) {
@@ -371,26 +388,28 @@ static inline void tell_map(const void *address, size_t size, bool unmap, const 
   }
 }
 
+static inline void *tell_mapped(void *mapped, size_t size, int flags, const void *frame) {
+  if (flags & MAP_FIXED) {
+    python_guard_note_unmap(); /* what was there is gone */
+  }
+  if (mapped != MAP_FAILED) {
+    tell_map(mapped, size, false, frame);
+  }
+  return mapped;
+}
+
 EXPORT void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset) {
   if (!real.mmap) {
     return (void *)syscall(SYS_mmap, address, size, protection, flags, fd, offset); // NOLINT(performance-no-int-to-ptr)
   }
-  void *mapped = real.mmap(address, size, protection, flags, fd, offset);
-  if (mapped != MAP_FAILED) {
-    tell_map(mapped, size, false, FRAME);
-  }
-  return mapped;
+  return tell_mapped(real.mmap(address, size, protection, flags, fd, offset), size, flags, FRAME);
 }
 
 EXPORT void *mmap64(void *address, size_t size, int protection, int flags, int fd, off64_t offset) {
   if (!real.mmap64) {
     return (void *)syscall(SYS_mmap, address, size, protection, flags, fd, offset); // NOLINT(performance-no-int-to-ptr)
   }
-  void *mapped = real.mmap64(address, size, protection, flags, fd, offset);
-  if (mapped != MAP_FAILED) {
-    tell_map(mapped, size, false, FRAME);
-  }
-  return mapped;
+  return tell_mapped(real.mmap64(address, size, protection, flags, fd, offset), size, flags, FRAME);
 }
 
 /* The kernel refuses other addresses. */
@@ -405,7 +424,9 @@ EXPORT int munmap(void *address, size_t size) {
   if (size && is_page(address)) {
     tell_map(address, size, true, FRAME);
   }
-  return real.munmap(address, size);
+  int failed = real.munmap(address, size);
+  python_guard_note_unmap();
+  return failed;
 }
 
 /* Like realloc: the old range ends before the call, since another thread may get it at once; it is back if that failed. */
@@ -422,6 +443,7 @@ EXPORT void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
     tell_map(old, old_size, true, FRAME);
   }
   void *mapped = real.mremap(old, old_size, size, flags, wanted);
+  python_guard_note_unmap();
   if (mapped != MAP_FAILED) {
     tell_map(mapped, size, false, FRAME);
   } else if (moves) {

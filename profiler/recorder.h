@@ -6,6 +6,7 @@
 #define ACTSCOPE_PROFILER_RECORDER_H
 
 #include "profiler/config.h"
+#include "profiler/python_stacks.h"
 #include "profiler/unwind.h"
 #include "trace/trace_writer.h"
 
@@ -31,6 +32,7 @@ struct thread_state {
   struct trace_small deferred; /* small blocks while in_event: the event may be about to move the chunk's sums */
   struct thread_state *next, *next_free;
   struct unwind_memo walk;
+  struct python_memo python;
 };
 
 /* The calling thread's state and the generation that is recording; for the inline functions below only. initial-exec: a

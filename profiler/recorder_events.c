@@ -100,11 +100,14 @@ static void end_event(struct event *event) {
   errno = event->saved_errno;
 }
 
-static uint32_t add_stack(struct thread_state *state, const struct stack_key *key, size_t count) {
+static uint32_t add_stack(struct thread_state *state, const struct stack_key *key, size_t count, bool has_lines) {
   const uint64_t *frames = unwind_frames(&state->walk, count);
   sigset_t before;
   recorder_lock(&before);
   modules_note(frames, count, run_file_now(&recorder.file));
+  if (has_lines) {
+    frames = python_stacks_splice(&state->python, frames, &count, recorder.config.stack_depth);
+  }
   uint32_t id = tables_add_stack(key, frames, count);
   recorder_unlock(&before);
   return id;
@@ -117,11 +120,13 @@ static uint32_t capture_stack(struct thread_state *state, const void *frame) {
   }
   bool may_lock = !state->locks_taken && !recorder.forked_blindly;
   size_t count = unwind_walk(&state->walk, frame, recorder.config.stack_depth, may_lock, &key);
-  if (count == 0) {
+  bool has_lines = __builtin_expect(__atomic_load_n(&python_stacks_on, __ATOMIC_ACQUIRE), 0) &&
+                   python_stacks_take(&state->python, recorder.config.stack_depth, &key);
+  if (count == 0 && !has_lines) {
     return 0;
   }
   uint32_t id = tables_find_stack(&key);
-  return id ? id : add_stack(state, &key, count);
+  return id ? id : add_stack(state, &key, count, has_lines);
 }
 
 /* Small blocks come first, so that the live total is exact at the event. */

@@ -57,4 +57,12 @@ static inline struct stack_key stack_key_of(const uint64_t *frames, size_t count
   return key;
 }
 
+/* Of a stack in two parts, by their keys. */
+static inline struct stack_key stack_key_join(struct stack_key a, struct stack_key b) {
+  return (struct stack_key){
+      .low = stack_key_mix(a.low ^ b.low, 0xa0761d6478bd642fu),
+      .high = stack_key_mix(a.high + b.high, 0xe7037ed1a0b428dbu),
+  };
+}
+
 #endif

@@ -18,10 +18,16 @@ struct table {
   struct entry entries[];
 };
 
+/* What has an id by its key. */
+struct index {
+  struct table *table;
+  size_t count;
+};
+
 static struct {
   struct run_file *file;
-  struct table *table;
-  size_t stacks;
+  struct index stacks;
+  struct index names, codes; /* of functions: their texts, and pairs of these; made when the first one comes */
   uint32_t strings, sequence;
   struct trace_chunk_writer writer;
   size_t capacity;
@@ -37,11 +43,13 @@ static struct table *map_table(size_t entries) {
   return table;
 }
 
+enum { FIRST_ENTRIES = 4096 };
+
 bool tables_init(struct run_file *file) {
   memset(&tables, 0, sizeof tables);
   tables.file = file;
-  tables.table = map_table(4096);
-  return tables.table != NULL;
+  tables.stacks.table = map_table(FIRST_ENTRIES);
+  return tables.stacks.table != NULL;
 }
 
 static struct entry *find_slot(struct table *table, const struct stack_key *key, uint32_t *id) {
@@ -56,7 +64,7 @@ static struct entry *find_slot(struct table *table, const struct stack_key *key,
 
 uint32_t tables_find_stack(const struct stack_key *key) {
   uint32_t id;
-  find_slot(__atomic_load_n(&tables.table, __ATOMIC_ACQUIRE), key, &id);
+  find_slot(__atomic_load_n(&tables.stacks.table, __ATOMIC_ACQUIRE), key, &id);
   return id;
 }
 
@@ -66,14 +74,14 @@ static void publish_entry(struct entry *slot, const struct stack_key *key, uint3
 }
 
 /* Doubles the table at half load. The old one stays mapped: readers may be in it. */
-static bool grow(void) {
-  struct table *old = tables.table;
-  if (tables.stacks * 2 < old->mask) {
+static bool grow(struct index *index) {
+  struct table *old = index->table;
+  if (index->count * 2 < old->mask) {
     return true;
   }
   struct table *table = map_table((old->mask + 1) * 2);
   if (!table) {
-    return tables.stacks + 2 < old->mask;
+    return index->count + 2 < old->mask;
   }
   for (size_t i = 0; i <= old->mask; i++) {
     if (old->entries[i].id) {
@@ -81,8 +89,28 @@ static bool grow(void) {
       publish_entry(find_slot(table, &old->entries[i].key, &ignored), &old->entries[i].key, old->entries[i].id);
     }
   }
-  __atomic_store_n(&tables.table, table, __ATOMIC_RELEASE);
+  __atomic_store_n(&index->table, table, __ATOMIC_RELEASE);
   return true;
+}
+
+/* The id of this key, 0 = it has none; then there is room for one, unless *full. */
+static uint32_t index_find(struct index *index, const struct stack_key *key, bool *full) {
+  uint32_t id = 0;
+  if (!index->table) {
+    index->table = map_table(FIRST_ENTRIES);
+  }
+  *full = !index->table;
+  if (index->table) {
+    find_slot(index->table, key, &id);
+    *full = !id && !grow(index);
+  }
+  return id;
+}
+
+static void index_put(struct index *index, const struct stack_key *key, uint32_t id) {
+  uint32_t ignored;
+  index->count++;
+  publish_entry(find_slot(index->table, key, &ignored), key, id);
 }
 
 static bool next_chunk(size_t need) {
@@ -104,12 +132,12 @@ static bool next_chunk(size_t need) {
 }
 
 uint32_t tables_add_stack(const struct stack_key *key, const uint64_t *frames, size_t count) {
-  uint32_t id;
-  find_slot(tables.table, key, &id);
-  if (id || !grow()) {
+  bool full;
+  uint32_t id = index_find(&tables.stacks, key, &full);
+  if (id || full) {
     return id;
   }
-  id = (uint32_t)tables.stacks + 1;
+  id = (uint32_t)tables.stacks.count + 1;
   if (!trace_write_stack(&tables.writer, id, frames, count, tables.previous, tables.previous_count) &&
       !(next_chunk(TRACE_STACK_RECORD_MAX(count)) &&
         trace_write_stack(&tables.writer, id, frames, count, tables.previous, tables.previous_count))) {
@@ -117,9 +145,7 @@ uint32_t tables_add_stack(const struct stack_key *key, const uint64_t *frames, s
   }
   memcpy(tables.previous, frames, count * sizeof frames[0]);
   tables.previous_count = count;
-  tables.stacks++;
-  uint32_t ignored;
-  publish_entry(find_slot(tables.table, key, &ignored), key, id);
+  index_put(&tables.stacks, key, id);
   return id;
 }
 
@@ -155,4 +181,44 @@ void tables_remove_module(uint64_t begin) {
   if (!trace_write_module_gone(&tables.writer, now, begin) && next_chunk(TRACE_RECORD_MAX)) {
     trace_write_module_gone(&tables.writer, now, begin);
   }
+}
+
+/* ---- codes ------------------------------------------------------------------------------------------------------------ */
+
+static struct stack_key key_of_text(const char *text, size_t size) {
+  struct stack_key key = stack_key_push(STACK_KEY_EMPTY, size);
+  for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
+    uint64_t word = 0;
+    memcpy(&word, text + i, size - i < sizeof word ? size - i : sizeof word);
+    key = stack_key_push(key, word);
+  }
+  return key;
+}
+
+/* A string that is written once. */
+static uint32_t add_name(const char *text, size_t size) {
+  struct stack_key key = key_of_text(text, size);
+  bool full;
+  uint32_t id = index_find(&tables.names, &key, &full);
+  if (!id && !full && (id = tables_add_string(text, size))) {
+    index_put(&tables.names, &key, id);
+  }
+  return id;
+}
+
+uint32_t tables_add_code(const char *file, size_t file_size, const char *name, size_t name_size) {
+  uint32_t file_id = add_name(file, file_size), name_id = add_name(name, name_size);
+  struct stack_key key = stack_key_push(STACK_KEY_EMPTY, (uint64_t)file_id << 32 | name_id);
+  bool full;
+  uint32_t id = index_find(&tables.codes, &key, &full);
+  if (id || full) {
+    return id;
+  }
+  id = (uint32_t)tables.codes.count + 1;
+  if (!trace_write_code(&tables.writer, id, file_id, name_id) &&
+      !(next_chunk(TRACE_RECORD_MAX) && trace_write_code(&tables.writer, id, file_id, name_id))) {
+    return 0;
+  }
+  index_put(&tables.codes, &key, id);
+  return id;
 }

@@ -1,4 +1,4 @@
-/* What a trace says once and events refer to by number: stacks, strings, modules. In chunks of their own.
+/* What a trace says once and events refer to by number: stacks, strings, modules, codes. In chunks of their own.
  *
  * tables_find_stack may be called by any thread at once; everything else with the recorder's lock held. */
 #ifndef ACTSCOPE_PROFILER_TABLES_H
@@ -22,6 +22,9 @@ uint32_t tables_add_stack(const struct stack_key *key, const uint64_t *frames, s
 
 /* Writes a string, returns its id; 0 when that was not possible or the string is empty. */
 uint32_t tables_add_string(const void *bytes, size_t size);
+
+/* The id of a function that frames name themselves (TRACE_TAG_CODE), written if it is new; 0 when there is no room for it. */
+uint32_t tables_add_code(const char *file, size_t file_size, const char *name, size_t name_size);
 void tables_add_meta(const char *key, const char *value);
 void tables_add_module(const struct trace_module_record *module);
 void tables_remove_module(uint64_t begin);

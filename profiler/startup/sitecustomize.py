@@ -2,7 +2,8 @@
 
 Python imports it before the program. It runs the sitecustomize that it stands in front of, hides itself from sys.path,
 and waits for torch to be imported; without torch it does nothing more, but for apply, which says so at the end. See
-actscope_torch.py (record) and actscope_apply.py for what happens then.
+actscope_torch.py (record) and actscope_apply.py for what happens then. With `record --python-stacks` it also tells the
+preload library of the interpreter, see actscope_python.py.
 """
 import os
 import sys
@@ -80,6 +81,11 @@ class _TorchFinder:
 
 
 def _prepare(folder):
+    if os.environ.get("ACTSCOPE_PYTHON_STACKS") == "1" and "ACTSCOPE_TRACE" in os.environ:
+        try:
+            _load(folder, "actscope_python").install(folder)
+        except Exception:  # such as a Python without ctypes
+            pass
     installers = []
     if os.environ.get("ACTSCOPE_PROBE", "auto") != "none" and "ACTSCOPE_TRACE" in os.environ:
         installers.append(lambda torch: _load(folder, "actscope_torch").install(torch))

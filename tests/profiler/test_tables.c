@@ -108,3 +108,27 @@ Test(tables, nothing_is_written_into_another_file) {
   struct stack_key key = stack_key_of(frames, 2);
   cr_expect_eq(tables_add_stack(&key, frames, 2), 0);
 }
+
+Test(tables, codes_are_written_once_by_what_they_say) {
+  uint32_t first = tables_add_code("a.py", 4, "f", 1);
+  cr_assert_eq(first, 1);
+  cr_expect_eq(tables_add_code("a.py", 4, "g", 1), 2);
+  cr_expect_eq(tables_add_code("b.py", 4, "f", 1), 3);
+  cr_expect_eq(tables_add_code("a.py.", 4, "f.", 1), first);
+  cr_expect_eq(tables_add_code("", 0, "f", 1), 4);
+  for (int i = 0; i < 20000; i++) {
+    char name[16];
+    size_t size = (size_t)snprintf(name, sizeof name, "f%d", i);
+    cr_assert_eq(tables_add_code("c.py", 4, name, size), 5 + (uint32_t)i);
+  }
+  struct trace_reader *reader;
+  struct error err = {""};
+  const struct trace_code *codes;
+  cr_assert_eq(trace_reader_open(&reader, file.path, &err), 0, "%s", err.message);
+  cr_assert_eq(trace_reader_codes(reader, &codes), 20005);
+  cr_expect_str_eq(codes[3].file, "b.py");
+  cr_expect_str_eq(codes[3].name, "f");
+  cr_expect_str_eq(codes[4].file, "");
+  cr_expect_str_eq(codes[20004].name, "f19999");
+  trace_reader_close(reader);
+}
