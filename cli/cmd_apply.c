@@ -349,6 +349,7 @@ static int run(int argc, char **argv) {
   struct arguments arguments = {.launch = {
                                     .min_size = CONFIG_MIN_SIZE_DEFAULT,
                                     .stack_depth = CONFIG_STACK_DEPTH_DEFAULT,
+                                    .by_rank = true,
                                     .follow = true,
                                     .compress = true,
                                 }};

@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "profiler/launch.h"
+#include "profiler/rank.h"
 
 #include <argp.h>
 #include <ctype.h>
@@ -111,7 +112,11 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 }
 
 static const struct argp_option options[] = {
-    {"output", 'o', "RUN", 0, "Write the trace to RUN (default: actscope.COMMAND.PID.trace)", 0},
+    {"output", 'o', "RUN", 0,
+     "Write the trace to RUN (default: actscope.COMMAND.PID.trace); of a distributed job each rank's to RUN.rankN. In "
+     "RUN "
+     "%r is the rank, %h the machine's name, %p the pid, %q{NAME} a variable, %% a %",
+     0},
     {"min-size", OPTION_MIN_SIZE, "BYTES", 0,
      "Record each block of BYTES or more by itself; smaller ones are only summed (default 4096; 0: every block; K, M, "
      "G "
@@ -145,15 +150,24 @@ static const struct argp argp = {
         "The command runs as it would alone; its exit status is passed on (128+n after signal n). Exit status 2: wrong "
         "usage; 3: the command cannot be run or recorded."};
 
+/* The launchers of a job's ranks have one parent, by which their traces come together. */
 static void default_output(char *path, size_t size, const char *command) {
   const char *slash = strrchr(command, '/');
-  snprintf(path, size, "actscope.%.200s.%d.trace", slash ? slash + 1 : command, (int)getpid());
+  const int pid = rank_find().rank >= 0 ? (int)getppid() : (int)getpid();
+  char name[256];
+  char *to = name; /* a % begins a pattern */
+  for (const char *from = slash ? slash + 1 : command; *from && to < name + sizeof name - 2; from++) {
+    *to++ = *from == '%' ? '_' : *from;
+  }
+  *to = '\0';
+  snprintf(path, size, "actscope.%.200s.%d.trace", name, pid);
 }
 
 static int run(int argc, char **argv) {
   struct arguments arguments = {.launch = {
                                     .min_size = CONFIG_MIN_SIZE_DEFAULT,
                                     .stack_depth = CONFIG_STACK_DEPTH_DEFAULT,
+                                    .by_rank = true,
                                     .follow = true,
                                     .compress = true,
                                 }};

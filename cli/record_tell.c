@@ -5,7 +5,10 @@
 #include "reports/format.h"
 #include "trace/trace_reader.h"
 
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 static const char *stop_text(uint32_t reason) {
   switch (reason) {
@@ -63,7 +66,8 @@ static void tell_python_stacks(const struct launch_options *launch, const struct
   }
 }
 
-static void tell_trace(const struct launch_options *launch, const struct launch_trace *trace) {
+/* Of several ranks: the line is one for all, and what is missing in the first is missing in all. */
+static void tell_trace(const struct launch_options *launch, const struct launch_trace *trace, bool alone, bool first) {
   struct trace_reader *reader;
   struct error err;
   char size[FORMAT_SIZE];
@@ -73,38 +77,46 @@ static void tell_trace(const struct launch_options *launch, const struct launch_
   }
   const struct trace_info *info = trace_reader_info(reader);
   char time[FORMAT_SIZE];
-  command_note("recorded %s of pid %d in %s (%s%s%s)", format_duration(time, info->end_ns), info->pid, trace->path,
-               format_bytes(size, info->file_bytes), *info->framework ? ", " : "", info->framework);
+  if (alone) {
+    command_note("recorded %s of pid %d in %s (%s%s%s)", format_duration(time, info->end_ns), info->pid, trace->path,
+                 format_bytes(size, info->file_bytes), *info->framework ? ", " : "", info->framework);
+  }
   if (info->stop_reason) {
     command_note("%s: recording stopped early: %s", trace->path, stop_text(info->stop_reason));
   }
-  tell_unseen(reader);
-  tell_layers(launch, reader);
-  tell_python_stacks(launch, reader);
+  if (first) {
+    tell_unseen(reader);
+    tell_layers(launch, reader);
+    tell_python_stacks(launch, reader);
+  }
   trace_reader_close(reader);
 }
 
 enum { NAMED_MOST = 8 }; /* where more processes were recorded, one of their names says little */
 
-/* A trace of the main one's process is of another image of it, and counts for none. */
-static void tell_count(const struct launch_options *launch, const struct launch_result *result) {
+/* Those of the main process are of other images of it, and count for none. */
+static bool is_main(const struct launch_result *result, size_t index) {
+  return result->traces[index].rank >= 0 || result->traces[index].pid == result->traces[0].pid;
+}
+
+static void tell_count(const struct launch_result *result) {
   size_t others = 0;
   const char *first = NULL;
   for (size_t i = 1; i < result->count; i++) {
-    if (result->traces[i].pid != result->traces[0].pid) {
+    if (!is_main(result, i)) {
       first = first ? first : result->traces[i].path;
       others++;
     }
   }
   if (others > NAMED_MOST) {
-    command_note("%zu other processes recorded: %s.*", others, launch->output);
+    command_note("%zu other processes recorded: %s.*", others, result->run);
   } else if (others) {
     command_note("%zu other process%s recorded: %s%s", others, others > 1 ? "es" : "", first, others > 1 ? " ..." : "");
   }
 }
 
-static void tell_others(const struct launch_options *launch, const struct launch_result *result) {
-  tell_count(launch, result);
+static void tell_others(const struct launch_result *result) {
+  tell_count(result);
   for (size_t i = 0; i < result->count; i++) {
     if (result->traces[i].running) {
       command_note("pid %d still runs; its trace %s can be read already", result->traces[i].pid,
@@ -119,6 +131,33 @@ static void tell_others(const struct launch_options *launch, const struct launch
   }
 }
 
+/* The ranks have much in common: one line for all. Returns how many there are. */
+static size_t tell_ranks(const struct launch_result *result) {
+  char size[FORMAT_SIZE];
+  uint64_t bytes = 0;
+  size_t ranks = 0;
+  for (; ranks < result->count && result->traces[ranks].rank >= 0; ranks++) {
+    struct stat status;
+    bytes += stat(result->traces[ranks].path, &status) == 0 ? (uint64_t)status.st_size : 0;
+  }
+  if (ranks > 1) {
+    command_note("recorded %zu ranks, %d to %d, in %s ... (%s)", ranks, result->traces[0].rank,
+                 result->traces[ranks - 1].rank, result->traces[0].path, format_bytes(size, bytes));
+  }
+  return ranks;
+}
+
+/* Where other launchers have the other ranks, that of the first speaks for all. */
+static void tell_next(const struct launch_result *result, size_t ranks) {
+  const struct launch_trace *first = &result->traces[0];
+  bool shared = ranks && strcmp(first->path, result->run) != 0;
+  char *path = format_path(shared ? result->run : first->path);
+  if (path && (!shared || first->rank == 0)) {
+    command_note("see what %s: actscope report %s%s", shared ? "the ranks hold" : "it holds", path, shared ? ".*" : "");
+  }
+  free(path);
+}
+
 void record_tell(const struct launch_options *launch, const struct launch_result *result) {
   if (result->count == 0) {
     command_note("%s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, is the "
@@ -126,11 +165,10 @@ void record_tell(const struct launch_options *launch, const struct launch_result
                  launch->argv[0], launch->output);
     return;
   }
-  tell_trace(launch, &result->traces[0]);
-  tell_others(launch, result);
-  char *path = format_path(result->traces[0].path);
-  if (path) {
-    command_note("see what it holds: actscope report %s", path);
+  size_t ranks = tell_ranks(result);
+  for (size_t i = 0; i < (ranks > 1 ? ranks : 1); i++) {
+    tell_trace(launch, &result->traces[i], ranks <= 1, i == 0);
   }
-  free(path);
+  tell_others(result);
+  tell_next(result, ranks);
 }

@@ -5,6 +5,7 @@
 #include "profiler/launch.h"
 
 #include "profiler/launch_earlier.h"
+#include "profiler/launch_name.h"
 #include "profiler/launch_python.h"
 
 #include <dirent.h>
@@ -222,60 +223,22 @@ static int run_command(const struct launch_options *options, const char *path, c
   return (int)pid;
 }
 
-/* ---- the output ------------------------------------------------------------------------------------------------------ */
-
-/* The absolute path of options->output; its folder must be there and writable, and no other file is overwritten. */
-static int check_output(const char *output, char *path, size_t size, struct error *err) {
-  char folder[PATH_MAX];
-  char resolved[PATH_MAX];
-  const char *slash = strrchr(output, '/');
-  const char *name = slash ? slash + 1 : output;
-  snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - output) + 1 : 1, slash ? output : ".");
-  if (!*name) {
-    return error_set(err, ERROR_USAGE, "%s: is a folder; give the file that the trace is to be written to", output);
-  }
-  if (!realpath(folder, resolved) || access(resolved, W_OK | X_OK) != 0) {
-    return error_set(err, ERROR_IO, "%s: cannot write there: %s; choose another place with -o", folder,
-                     strerror(errno));
-  }
-  if ((size_t)snprintf(path, size, "%s/%s", resolved, name) >= size - 64) {
-    return error_set(err, ERROR_USAGE, "%s: the path is too long", output);
-  }
-  struct stat status;
-  if (stat(path, &status) != 0) {
-    return 0;
-  }
-  char magic[8] = "";
-  int fd = S_ISREG(status.st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-  ssize_t got = fd < 0 ? -1 : read(fd, magic, sizeof magic);
-  if (fd >= 0) {
-    close(fd);
-  }
-  if (got == 0 || (got == (ssize_t)sizeof magic && memcmp(magic, "ACTSCOPE", sizeof magic) == 0)) {
-    return 0;
-  }
-  return error_set(err, ERROR_USAGE, "%s: exists and is no trace; it is not overwritten, choose another name with -o",
-                   output);
-}
-
-static int record(const struct launch_options *options, const char *path, const char *folder,
-                  struct launch_result *result, struct error *err) {
-  struct launch_lock lock;
-  int code = launch_lock_take(&lock, options->output, err);
-  code = code ? code : launch_clear_earlier(options->output, result, err);
-  code = code ? code : run_command(options, path, folder, options->output, result, err);
-  code = code < 0 ? code : launch_finish_traces(options, code, result, err);
-  launch_lock_drop(&lock);
-  return code;
-}
+/* ---- recording it ----------------------------------------------------------------------------------------------------- */
 
 static int run_recorded(const struct launch_options *options, const char *path, const char *folder,
                         struct launch_result *result, struct error *err) {
-  char trace[CONFIG_PATH_MAX];
-  struct launch_options absolute = *options;
-  absolute.output = trace;
-  int code = check_output(options->output, trace, sizeof trace, err);
-  return code ? code : record(&absolute, path, folder, result, err);
+  struct launch_name name;
+  struct launch_lock lock = {.fd = -1};
+  int code = launch_name_make(&name, options, err);
+  code = code ? code : launch_lock_take(&lock, name.stem, err);
+  code = code ? code : launch_clear_earlier(&name, result, err);
+  code = code ? code : run_command(options, path, folder, name.stem, result, err);
+  if (code >= 0) {
+    result->run = strdup(name.base);
+    code = launch_finish_traces(options, &name, code, result, err);
+  }
+  launch_lock_drop(&lock);
+  return code;
 }
 
 static int check_package(const char *folder, struct error *err) {
@@ -375,6 +338,7 @@ void launch_result_fini(struct launch_result *result) {
     free(result->traces[i].path);
   }
   free(result->traces);
+  free(result->run);
   for (char **path = result->interrupted; path && *path; path++) {
     free(*path);
   }

@@ -18,8 +18,10 @@ struct launch_apply {
 
 struct launch_options {
   const char *output; /* RUN: where the main trace is to be; NULL: nothing is recorded, only the drop-in put in */
-  char *const *argv;  /* the command, NULL at the end */
-  uint64_t min_size;  /* bytes */
+  bool by_rank; /* output may hold patterns and be given to every launcher of a distributed job (launch_name.h), and
+                         the traces of ranks are named RUN.rank<N>, with a link RUN to the first */
+  char *const *argv; /* the command, NULL at the end */
+  uint64_t min_size; /* bytes */
   uint32_t stack_depth;
   bool follow;
   bool compress;
@@ -34,13 +36,14 @@ struct launch_options {
 
 struct launch_trace {
   char *path;
-  int pid;
-  bool running; /* its process has not ended: left as it is, and readable */
+  int pid, rank; /* the rank whose work it does; -1: none, or it only takes part in it */
+  bool running;  /* its process has not ended: left as it is, and readable */
 };
 
 struct launch_result {
   int status;                  /* the command's own, as a shell gives it: 128+n after signal n */
-  struct launch_trace *traces; /* the main one (at options->output) first; none if nothing could be recorded */
+  char *run;                   /* RUN without patterns, absolute; NULL: the command was not run to be recorded */
+  struct launch_trace *traces; /* the main ones, by rank, and then the others; none if nothing could be recorded */
   size_t count;
   char **interrupted; /* paths of traces that earlier recordings to the same output could not finish; NULL at the end */
 };
@@ -72,9 +75,10 @@ int launch_find_command(const char *command, char **path, struct error *err);
  * setuid, scripts by their interpreter); *path is the caller's to free. */
 int launch_check_command(const char *command, char **path, struct error *err);
 
-/* Looks for the traces that a recording to `output` left, finishes them, names the main one `output`. Those in
+/* Looks for the traces that a recording left under this name, finishes them, and gives the main ones their names. Those in
  * result->interrupted are not touched; earlier images of a process that has gone on by exec are removed. */
-int launch_finish_traces(const struct launch_options *options, int root_pid, struct launch_result *result,
-                         struct error *err);
+struct launch_name;
+int launch_finish_traces(const struct launch_options *options, const struct launch_name *name, int root_pid,
+                         struct launch_result *result, struct error *err);
 
 #endif

@@ -6,12 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- one at a time ----------------------------------------------------------------------------------------------- */
@@ -61,18 +61,12 @@ void launch_lock_drop(struct launch_lock *lock) {
 
 /* ---- what is there ----------------------------------------------------------------------------------------------- */
 
-enum { GRACE_TRIES = 20, GRACE_NS = 50000000 }; /* a second for helpers of the run before to end */
-
-static bool goes_on(const struct found *item) {
-  for (int i = 0; i < GRACE_TRIES && found_is_written(item); i++) {
-    nanosleep(&(struct timespec){.tv_nsec = GRACE_NS}, NULL);
-  }
-  return found_is_written(item);
-}
+enum { GRACE_MS = 1000 }; /* for helpers of the run before to end */
 
 static int refuse_if_written(const struct found_list *list, const char *output, struct error *err) {
+  found_wait(list, GRACE_MS);
   for (size_t i = 0; i < list->count; i++) {
-    if (!(list->items[i].flags & TRACE_FLAG_FINISHED) && goes_on(&list->items[i])) {
+    if (!(list->items[i].flags & TRACE_FLAG_FINISHED) && found_is_written(&list->items[i])) {
       return error_set(err, ERROR_USAGE,
                        "%s: pid %d is being recorded to it (%s); wait until it has ended, or choose another name with "
                        "-o",
@@ -109,9 +103,35 @@ static int name_interrupted(struct found_list *list, struct launch_result *resul
   return 0;
 }
 
-int launch_clear_earlier(const char *output, struct launch_result *result, struct error *err) {
-  struct found_list list = found_traces(output);
-  int code = refuse_if_written(&list, output, err);
+/* Takes over the items of more. */
+static int append(struct found_list *list, struct found_list more, struct error *err) {
+  struct found *grown = more.count ? reallocarray(list->items, list->count + more.count, sizeof *grown) : NULL;
+  if (more.count && !grown) {
+    found_free(&more);
+    return error_set(err, ERROR_MEMORY, "out of memory");
+  }
+  if (grown) {
+    memcpy(grown + list->count, more.items, more.count * sizeof *grown);
+    list->items = grown;
+    list->count += more.count;
+    free(more.items);
+  }
+  return 0;
+}
+
+/* Of several launchers each looks after its own rank; the first also after those that a larger job has left. */
+static struct found_list ranks_of(const struct launch_name *name) {
+  if (!launch_name_is_shared(name)) {
+    return found_ranks(name->base, 0, INT_MAX);
+  }
+  return name->rank == 0 && name->world_size ? found_ranks(name->base, name->world_size, INT_MAX)
+                                             : (struct found_list){0};
+}
+
+int launch_clear_earlier(const struct launch_name *name, struct launch_result *result, struct error *err) {
+  struct found_list list = found_traces(name->stem);
+  int code = append(&list, ranks_of(name), err);
+  code = code ? code : refuse_if_written(&list, name->stem, err);
   if (code == 0) {
     remove_finished(&list);
     code = name_interrupted(&list, result, err);

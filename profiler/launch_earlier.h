@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "profiler/config.h"
 #include "profiler/launch.h"
+#include "profiler/launch_name.h"
 
 /* RUN.actscope-lock, locked from before the command starts until its traces are finished; the system unlocks it if the
  * launcher is killed. fd -1: none, as where a file cannot be locked. */
@@ -17,8 +18,9 @@ struct launch_lock {
 int launch_lock_take(struct launch_lock *lock, const char *output, struct error *err);
 void launch_lock_drop(struct launch_lock *lock);
 
-/* Removes the finished traces RUN.<pid> of an earlier recording, and names in result->interrupted those which one that
- * did not come to its end has left. ERROR_USAGE, with nothing removed, if a process is still recorded to output. */
-int launch_clear_earlier(const char *output, struct launch_result *result, struct error *err);
+/* Removes the finished traces of an earlier recording's processes that this launcher would take for its own, and names in
+ * result->interrupted those which one that did not come to its end has left. ERROR_USAGE, with nothing removed, if a process
+ * is still recorded to the name. */
+int launch_clear_earlier(const struct launch_name *name, struct launch_result *result, struct error *err);
 
 #endif

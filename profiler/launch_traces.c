@@ -1,4 +1,4 @@
-/* Finds the traces RUN.<pid> beside a RUN: see the header. */
+/* Finds the traces beside a RUN: see the header. */
 #include "profiler/launch_traces.h"
 
 #include "profiler/config.h"
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* "actscope", "apply": what the command line in the header, arguments with a NUL behind each, begins with. */
@@ -21,12 +22,13 @@ static bool is_own_command(const char *first) {
   return strcmp(slash ? slash + 1 : first, "actscope") == 0 && strcmp(first + strlen(first) + 1, "apply") == 0;
 }
 
-/* Reads the header; false if this is not the trace of the process with that number, as a user's own "RUN.2". */
+/* Reads the header; false if this is no trace, or, where the name says a number, not of the process with that number, as a
+ * user's own "RUN.2". */
 static bool read_header(struct found *item) {
   uint8_t head[TRACE_HEADER_SIZE + 2] = {0}; /* two NULs behind the command line */
   uint32_t recorded = 0;
   int fd = open(item->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not to hang on a FIFO of that name */
-  bool yes = fd >= 0 && read(fd, head, TRACE_HEADER_SIZE) >= (ssize_t)TRACE_H_RANK &&
+  bool yes = fd >= 0 && read(fd, head, TRACE_HEADER_SIZE) >= (ssize_t)TRACE_H_COMMAND &&
              memcmp(head, TRACE_MAGIC, TRACE_MAGIC_SIZE) == 0;
   if (fd >= 0) {
     close(fd);
@@ -34,27 +36,41 @@ static bool read_header(struct found *item) {
   memcpy(&recorded, head + TRACE_H_PID, sizeof recorded);
   memcpy(&item->ppid, head + TRACE_H_PPID, sizeof item->ppid);
   memcpy(&item->flags, head + TRACE_H_FLAGS, sizeof item->flags);
+  memcpy(&item->rank, head + TRACE_H_RANK, sizeof item->rank);
+  memcpy(&item->world_size, head + TRACE_H_WORLD_SIZE, sizeof item->world_size);
   item->own = is_own_command((const char *)head + TRACE_H_COMMAND);
-  return yes && recorded == (uint32_t)item->pid;
+  yes = yes && (item->pid < 0 || recorded == (uint32_t)item->pid);
+  item->pid = (int)recorded;
+  return yes;
 }
 
-/* "<stem>.<pid>" or "<stem>.<pid>-<image>" */
-static bool parse_name(const char *name, const char *stem, int *pid, int *image) {
-  size_t length = strlen(stem);
-  if (strncmp(name, stem, length) != 0 || name[length] != '.' || !isdigit((unsigned char)name[length + 1])) {
+/* ".<pid>" or ".<pid>-<image>", and nothing behind it */
+static bool parse_pid(const char *text, struct found *item) {
+  if (text[0] != '.' || !isdigit((unsigned char)text[1])) {
     return false;
   }
   char *end;
-  *pid = (int)strtol(name + length + 1, &end, 10);
-  *image = 0;
+  item->pid = (int)strtol(text + 1, &end, 10);
   if (*end == '-' && isdigit((unsigned char)end[1])) {
-    *image = (int)strtol(end + 1, &end, 10);
+    item->image = (int)strtol(end + 1, &end, 10);
   }
   return *end == '\0';
 }
 
-static void add_found(struct found_list *list, const char *folder, const char *name, int pid, int image) {
-  struct found item = {.pid = pid, .image = image};
+/* ".rank<N>", and perhaps what parse_pid takes */
+static bool parse_rank(const char *text, int first, int last, struct found *item) {
+  static const char mark[] = ".rank";
+  size_t length = sizeof mark - 1;
+  if (strncmp(text, mark, length) != 0 || !isdigit((unsigned char)text[length])) {
+    return false;
+  }
+  char *end;
+  long rank = strtol(text + length, &end, 10);
+  item->pid = -1;
+  return rank >= first && rank <= last && (*end == '\0' || parse_pid(end, item));
+}
+
+static void add_found(struct found_list *list, const char *folder, const char *name, struct found item) {
   struct stat status;
   if (asprintf(&item.path, "%s/%s", folder, name) < 0) {
     return;
@@ -77,18 +93,26 @@ static int compare(const void *a, const void *b) {
   return left->pid != right->pid ? (left->pid > right->pid) - (left->pid < right->pid) : left->image - right->image;
 }
 
-struct found_list found_traces(const char *output) {
+/* By rank, for which first and last are given, or by pid. */
+struct wanted {
+  bool ranks;
+  int first, last;
+};
+
+static struct found_list find(const char *output, struct wanted wanted) {
   struct found_list list = {0};
   char folder[CONFIG_PATH_MAX];
   snprintf(folder, sizeof folder, "%s", output);
   char *slash = strrchr(folder, '/');
   *slash = '\0';
+  size_t length = strlen(slash + 1);
   DIR *stream = opendir(*folder ? folder : "/");
   for (struct dirent *entry; stream && (entry = readdir(stream));) {
-    int pid;
-    int image;
-    if (parse_name(entry->d_name, slash + 1, &pid, &image)) {
-      add_found(&list, folder, entry->d_name, pid, image);
+    struct found item = {0};
+    const char *rest = entry->d_name + length;
+    if (strncmp(entry->d_name, slash + 1, length) == 0 &&
+        (wanted.ranks ? parse_rank(rest, wanted.first, wanted.last, &item) : parse_pid(rest, &item))) {
+      add_found(&list, folder, entry->d_name, item);
     }
   }
   if (stream) {
@@ -100,9 +124,18 @@ struct found_list found_traces(const char *output) {
   return list;
 }
 
+struct found_list found_traces(const char *output) {
+  return find(output, (struct wanted){.ranks = false});
+}
+
+struct found_list found_ranks(const char *base, int first, int last) {
+  return find(base, (struct wanted){true, first, last});
+}
+
 void found_free(struct found_list *list) {
   for (size_t i = 0; i < list->count; i++) {
     free(list->items[i].path);
+    free(list->items[i].target);
   }
   free(list->items);
   *list = (struct found_list){0};
@@ -126,4 +159,16 @@ bool found_is_written(const struct found *item) {
     fclose(stream);
   }
   return mapped;
+}
+
+enum { WAIT_MS = 10 };
+
+void found_wait(const struct found_list *list, unsigned milliseconds) {
+  unsigned waited = 0;
+  for (size_t i = 0; i < list->count; i++) {
+    while (waited < milliseconds && found_is_written(&list->items[i])) {
+      nanosleep(&(struct timespec){.tv_nsec = WAIT_MS * 1000000}, NULL);
+      waited += WAIT_MS;
+    }
+  }
 }

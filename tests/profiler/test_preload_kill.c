@@ -1,4 +1,5 @@
 /* SIGKILL at a random moment, twenty times over: the trace reads, and holds every call that had returned to the program. */
+#include "profiler/launch_name.h"
 #include "tests/profiler/recorded.h"
 #include "tests/support/files.h"
 
@@ -99,9 +100,11 @@ static void kill_once(int moment) {
 
   struct path output = path_join(folder, "run");
   struct launch_options options = {.output = output.text, .compress = true};
+  struct launch_name run;
   struct launch_result result = {.status = 137};
   struct error err;
-  cr_assert_eq(launch_finish_traces(&options, pid, &result, &err), 0, "%s", err.message);
+  cr_assert_eq(launch_name_make(&run, &options, &err), 0, "%s", err.message);
+  cr_assert_eq(launch_finish_traces(&options, &run, pid, &result, &err), 0, "%s", err.message);
   cr_assert_eq(result.count, 1);
   check(output.text, (const uint64_t(*)[4])counters);
   launch_result_fini(&result);
