@@ -1,12 +1,13 @@
 /* Starts the command with the preload library and waits for it: see the header.
  *
- * The terminal's signals reach the command by themselves (same process group), so the launcher only ignores them; others
- * are passed on. What the launcher changes for itself (signals), the command does not inherit. */
+ * Signals to the whole process group, as the terminal's, reach the command by themselves, so the launcher only ignores
+ * them; others are passed on. What the launcher changes for itself (signals), the command does not inherit. */
 #include "profiler/launch.h"
 
 #include "profiler/launch_earlier.h"
 #include "profiler/launch_name.h"
 #include "profiler/launch_python.h"
+#include "profiler/launch_witness.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -141,39 +142,48 @@ static void set_environment(const struct launch_options *options, const char *fo
 
 /* ---- running it ------------------------------------------------------------------------------------------------------ */
 
-static volatile sig_atomic_t child_pid, early_signal;
+static volatile sig_atomic_t child_pid;
+static struct launch_witness witness;
 
-/* A terminal sends its signals to the whole group, so only what somebody sent to us alone is passed on. */
+/* A terminal sends its signals to the whole group, and others may: only what was sent to us alone is passed on. */
 static void pass_on(int number, siginfo_t *info, void *context) {
   (void)context;
-  if (info->si_code > 0) {
-    return;
-  }
-  if (child_pid > 0) {
+  int saved_errno = errno;
+  if (info->si_code <= 0 && !launch_witness_saw(&witness, number, info->si_pid)) {
     kill(child_pid, number);
-  } else {
-    early_signal = number; /* the command is not there yet */
   }
+  errno = saved_errno;
 }
 
 static const int passed_signals[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 enum { PASSED_SIGNALS = sizeof passed_signals / sizeof passed_signals[0], CHILD_SIGNAL = PASSED_SIGNALS, SIGNALS };
 
-static void catch_signals(struct sigaction *before) {
+struct signals {
+  struct sigaction before[SIGNALS];
+  sigset_t mask;
+};
+
+/* They are blocked until the command is there to have them. */
+static void catch_signals(struct signals *signals) {
   struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
   sigemptyset(&action.sa_mask);
   for (int i = 0; i < PASSED_SIGNALS; i++) {
-    sigaction(passed_signals[i], &action, &before[i]);
+    sigaddset(&action.sa_mask, passed_signals[i]); /* one after the other */
+  }
+  sigprocmask(SIG_BLOCK, &action.sa_mask, &signals->mask);
+  for (int i = 0; i < PASSED_SIGNALS; i++) {
+    sigaction(passed_signals[i], &action, &signals->before[i]);
   }
   struct sigaction plain = {.sa_handler = SIG_DFL}; /* ignored, it would take away the command's status */
-  sigaction(SIGCHLD, &plain, &before[CHILD_SIGNAL]);
+  sigaction(SIGCHLD, &plain, &signals->before[CHILD_SIGNAL]);
 }
 
-static void restore_signals(const struct sigaction *before) {
+static void restore_signals(const struct signals *signals) {
   for (int i = 0; i < PASSED_SIGNALS; i++) {
-    sigaction(passed_signals[i], &before[i], NULL);
+    sigaction(passed_signals[i], &signals->before[i], NULL);
   }
-  sigaction(SIGCHLD, &before[CHILD_SIGNAL], NULL);
+  sigaction(SIGCHLD, &signals->before[CHILD_SIGNAL], NULL);
+  sigprocmask(SIG_SETMASK, &signals->mask, NULL);
 }
 
 /* In the child: becomes the command; on failure sends errno through the pipe, which exec closes otherwise. */
@@ -190,36 +200,45 @@ static int shell_status(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* The witness comes after the command: in between, a signal to all may reach the command twice, but never not at all. */
+static int wait_for_command(pid_t pid, const struct signals *signals) {
+  int status = 0;
+  child_pid = pid;
+  launch_witness_start(&witness, passed_signals, PASSED_SIGNALS);
+  sigprocmask(SIG_SETMASK, &signals->mask, NULL);
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  restore_signals(signals);
+  launch_witness_stop(&witness);
+  return shell_status(status);
+}
+
 static int run_command(const struct launch_options *options, const char *path, const char *folder, const char *trace,
                        struct launch_result *result, struct error *err) {
   int failure[2];
-  struct sigaction before[SIGNALS];
+  struct signals signals;
   if (pipe2(failure, O_CLOEXEC) != 0) {
     return error_set(err, ERROR_IO, "%s: cannot be started: %s", path, strerror(errno));
   }
-  catch_signals(before);
+  catch_signals(&signals);
   pid_t pid = fork();
   if (pid == 0) {
-    restore_signals(before);
+    restore_signals(&signals);
     become_command(options, path, folder, trace, failure[1]);
   }
-  child_pid = pid;
-  if (early_signal && pid > 0) {
-    kill(pid, early_signal);
-  }
+  int reason = errno;
   close(failure[1]);
-  int reason = 0;
-  ssize_t got = pid > 0 ? read(failure[0], &reason, sizeof reason) : 0;
+  if (pid < 0) {
+    restore_signals(&signals);
+  } else {
+    result->status = wait_for_command(pid, &signals);
+  }
+  bool failed = pid < 0 || read(failure[0], &reason, sizeof reason) == (ssize_t)sizeof reason;
   close(failure[0]);
-  int status = 0;
-  while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  if (failed) {
+    result->status = 0;
+    return error_set(err, ERROR_INPUT, "%s: cannot be run: %s", path, strerror(reason));
   }
-  child_pid = 0;
-  restore_signals(before);
-  if (pid < 0 || got == (ssize_t)sizeof reason) {
-    return error_set(err, ERROR_INPUT, "%s: cannot be run: %s", path, strerror(pid < 0 ? errno : reason));
-  }
-  result->status = shell_status(status);
   return (int)pid;
 }
 

@@ -72,6 +72,32 @@ Test(launch, signals_to_the_launcher_are_passed_on, .timeout = 60) {
   expect_passed(SIGHUP);
 }
 
+/* Of signals to the launcher's process group the command gets one each, as it would alone. Returns how many came. */
+static int count_signal(int number, bool to_group) {
+  char text[16];
+  snprintf(text, sizeof text, "%d", number);
+  pid_t launcher = fork();
+  if (launcher == 0) {
+    setpgid(0, 0);
+    struct recorded run = {0};
+    recorded_run(&run, "endings", "count", text, NULL);
+    int status = run.result.status;
+    recorded_fini(&run);
+    _exit(status);
+  }
+  nanosleep(&(struct timespec){.tv_nsec = 400000000}, NULL);
+  kill(to_group ? -launcher : launcher, number);
+  int status;
+  cr_assert_eq(waitpid(launcher, &status, 0), launcher);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -status;
+}
+
+Test(launch, signals_to_all_come_once, .timeout = 60) {
+  cr_expect_eq(count_signal(SIGTERM, true), 1);
+  cr_expect_eq(count_signal(SIGINT, true), 1);
+  cr_expect_eq(count_signal(SIGTERM, false), 1);
+}
+
 Test(launch, works_where_children_are_ignored, .timeout = 60) {
   signal(SIGCHLD, SIG_IGN);
   struct recorded run = {0};

@@ -1,10 +1,12 @@
-/* Ways for a program to end, and what it says on its way: `order` of destructors, `status N`, `signal N`, `wait` for one. */
+/* Ways for a program to end, and what it says on its way: `order` of destructors, `status N`, `signal N`, `wait` for one,
+ * `count N`: how often signal N comes within half a second of the first. */
 #include "check.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static void say(const char *what) {
   free(malloc(60000));
@@ -40,6 +42,25 @@ static void wait_for_signal(void) {
   }
 }
 
+static volatile sig_atomic_t counted;
+
+static void count(int number) {
+  (void)number;
+  counted = counted + 1;
+}
+
+static int count_signals(int number) {
+  struct timespec rest = {.tv_nsec = 500000000};
+  signal(number, count);
+  say("ready");
+  while (counted == 0) {
+    pause();
+  }
+  while (nanosleep(&rest, &rest) != 0) {
+  }
+  return counted;
+}
+
 int main(int argc, char **argv) {
   int number = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0;
   if (argc < 2) {
@@ -61,6 +82,8 @@ int main(int argc, char **argv) {
     raise(number);
   } else if (strcmp(argv[1], "wait") == 0) {
     wait_for_signal();
+  } else if (strcmp(argv[1], "count") == 0) {
+    return count_signals(number);
   }
   return 0;
 }
