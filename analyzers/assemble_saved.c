@@ -1,6 +1,7 @@
 /* Names and verdicts, once the trace has ended: by now every release that could name a node has been seen. */
 #include "analyzers/assemble_saved.h"
 
+#include "analyzers/arenas.h"
 #include "analyzers/eligibility.h"
 #include "analyzers/facts_modules.h"
 #include "analyzers/site.h"
@@ -24,6 +25,17 @@ static int name_holders(struct analysis *analysis, struct facts *facts) {
   return 0;
 }
 
+static int name_rows(struct saved_history *history, struct facts *facts) {
+  for (uint32_t i = 0; i < history->rows.count; i++) {
+    struct saved_row *row = saved_row_at(history, i);
+    row->name = strings_intern(facts->strings, row->name);
+    if (!row->name) {
+      return ERROR_MEMORY;
+    }
+  }
+  return 0;
+}
+
 static void judge_rows(const struct analysis *analysis) {
   struct saved_history *history = analysis->holders.history;
   for (uint32_t i = 0; i < history->rows.count; i++) {
@@ -36,15 +48,16 @@ static void judge_rows(const struct analysis *analysis) {
   }
 }
 
-/* A row whose op was not seen to return ends no earlier with codes than without. */
+/* A row whose op was not seen to return ends no earlier with codes than without. Of regions see arenas.h. */
 static bool is_replaceable(const struct saved_row *row, const struct saved_holder *holder) {
-  return saved_row_counts(row) && row->eligible && holder->op_end_event < holder->release_event &&
+  return !row->region && saved_row_counts(row) && row->eligible && holder->op_end_event < holder->release_event &&
          row->free_event != SAVED_NEVER;
 }
 
 static int by_begin(const void *a, const void *b) {
   const struct facts_replaceable *x = a, *y = b;
-  return (x->begin_event > y->begin_event) - (x->begin_event < y->begin_event);
+  return x->begin_event != y->begin_event ? (x->begin_event > y->begin_event) - (x->begin_event < y->begin_event)
+                                          : (x->arena > y->arena) - (x->arena < y->arena);
 }
 
 static size_t count_replaceables(const struct saved_history *history) {
@@ -56,11 +69,7 @@ static size_t count_replaceables(const struct saved_history *history) {
   return count;
 }
 
-static int list_replaceables(const struct saved_history *history, struct facts *facts) {
-  facts->replaceables = calloc(count_replaceables(history) + 1, sizeof *facts->replaceables);
-  if (!facts->replaceables) {
-    return ERROR_MEMORY;
-  }
+static void list_replaceable_blocks(const struct saved_history *history, struct facts *facts) {
   for (uint32_t i = 0; i < history->rows.count; i++) {
     const struct saved_row *row = saved_row_at(history, i);
     if (row->first_holder == SAVED_NONE) {
@@ -68,16 +77,29 @@ static int list_replaceables(const struct saved_history *history, struct facts *
     }
     const struct saved_holder *holder = saved_holder_at(history, row->first_holder);
     if (is_replaceable(row, holder)) {
-      facts->replaceables[facts->replaceables_count++] = (struct facts_replaceable){holder->op,
-                                                                                    row->step,
-                                                                                    row->listed,
-                                                                                    row->bytes,
-                                                                                    row->elements,
-                                                                                    holder->op_end_event,
-                                                                                    holder->release_event,
-                                                                                    row->free_event};
+      facts->replaceables[facts->replaceables_count++] =
+          (struct facts_replaceable){.op = holder->op,
+                                     .step = row->step,
+                                     .listed = row->listed,
+                                     .bytes = row->bytes,
+                                     .elements = row->elements,
+                                     .begin_event = holder->op_end_event,
+                                     .release_event = holder->release_event,
+                                     .free_event = row->free_event};
     }
   }
+}
+
+static int list_replaceables(const struct analysis *analysis, const struct region_use *uses, struct facts *facts) {
+  const struct saved_history *history = analysis->holders.history;
+  const size_t pieces = arenas_list_replaceables(analysis, uses, NULL);
+  facts->replaceables = calloc(count_replaceables(history) + pieces + 1, sizeof *facts->replaceables);
+  if (!facts->replaceables) {
+    return ERROR_MEMORY;
+  }
+  list_replaceable_blocks(history, facts);
+  facts->replaceables_count +=
+      arenas_list_replaceables(analysis, uses, facts->replaceables + facts->replaceables_count);
   qsort(facts->replaceables, facts->replaceables_count, sizeof *facts->replaceables, by_begin);
   return 0;
 }
@@ -221,12 +243,16 @@ static int list_saved(struct analysis *analysis, struct facts *facts) {
 }
 
 int assemble_saved(struct analysis *analysis, struct facts *facts, const struct category_shares *shares) {
+  struct region_use *uses = NULL;
   int rc = name_holders(analysis, facts);
+  rc = rc == 0 ? name_rows(analysis->holders.history, facts) : rc;
   if (rc == 0) {
     judge_rows(analysis);
     mark_listed(analysis);
-    rc = list_replaceables(analysis->holders.history, facts);
+    uses = arenas_uses(analysis);
+    rc = uses ? list_replaceables(analysis, uses, facts) : ERROR_MEMORY;
   }
+  free(uses);
   rc = rc == 0 ? name_stacks(analysis, facts) : rc;
   rc = rc == 0 ? list_modules(analysis, facts) : rc;
   rc = rc == 0 ? list_sites(analysis, facts, shares) : rc;

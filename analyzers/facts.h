@@ -66,6 +66,8 @@ struct facts_saved_block {
   char *op_allocated;         /* op whose output (or temporary) it is, "" = none seen */
   char *op;                   /* its first holder's; by_op counts the block under every holder */
   const char *layer;          /* whose forward pass saved it first; "" unless recorded with --layers */
+  const char *name;           /* the program's own, of a piece of an arena; else "" */
+  bool in_arena;              /* a piece of a block that holds its place whether the piece is saved or not */
   char *site;           /* the nearest frame of the program itself: "train.c:88 forward" or "libtorch_cpu.so at::..." */
   const char *evidence; /* static */
   const char *reason;   /* static: why it is (not) eligible */
@@ -131,10 +133,11 @@ struct facts_segment { /* from this event up to the next segment's */
   int64_t peak_bytes; /* the highest live bytes within */
 };
 
-struct facts_replaceable { /* an eligible block */
+struct facts_replaceable { /* an eligible block, or an eligible piece of an arena, which is one in step after step */
   char *op;
-  int step;    /* -1: none */
-  bool listed; /* one of facts.saved */
+  int step;       /* -1: none, or several */
+  bool listed;    /* one of facts.saved */
+  uint32_t arena; /* 1, 2, ...: of a piece, which begins, is released and ends with its arena; 0: a block */
   uint64_t bytes, elements;
   uint64_t begin_event;   /* its consumer's forward op has returned: codes would take its place */
   uint64_t release_event; /* its holder lets go: the codes would end */
@@ -169,7 +172,7 @@ struct facts {
   size_t timeline_count;
   struct facts_segment *segments; /* by event */
   size_t segments_count;
-  struct facts_replaceable *replaceables; /* of every step, by begin_event */
+  struct facts_replaceable *replaceables; /* of every step, by begin_event, those of an arena in a row */
   size_t replaceables_count;
   struct saved_history *history; /* the saved blocks of every step (facts_saved.h); NULL if a store was read without */
 };

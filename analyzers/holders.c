@@ -43,8 +43,8 @@ static uint64_t covered_bytes(const struct holders *holders, const struct block 
   return arena ? arena->covered : 0;
 }
 
-/* A new row of the block, which becomes its current one. NULL: no memory. */
-static struct saved_row *row_new(struct holders *holders, struct block *block) {
+/* A new row of these bytes of the block, which becomes its current one. NULL: no memory. */
+static struct saved_row *row_new(struct holders *holders, struct block *block, uint64_t bytes) {
   struct saved_history *history = holders->history;
   if (history->rows.count >= SAVED_NONE - 1) {
     return NULL;
@@ -54,7 +54,7 @@ static struct saved_row *row_new(struct holders *holders, struct block *block) {
     return NULL;
   }
   *row = (struct saved_row){
-      .bytes = block->size - covered_bytes(holders, block),
+      .bytes = bytes,
       .name = "",
       .alloc_event = block->event,
       .alloc_ns = block->time_ns,
@@ -75,24 +75,26 @@ static struct saved_row *row_new(struct holders *holders, struct block *block) {
   return row;
 }
 
-/* The row that a save now belongs to: the block's, while somebody holds it or its step goes on. */
+/* The current row, while somebody holds the block or its step goes on; else NULL. */
+static struct saved_row *row_current(const struct holders *holders, const struct block *block) {
+  struct saved_row *row = block->row ? saved_row_at(holders->history, block->row - 1) : NULL;
+  bool current = row && (row->resident || row->live_holders || (row->window == holders->window && !row->dropped));
+  return current ? row : NULL;
+}
+
+/* The row that a save now belongs to. NULL: no memory. */
 static struct saved_row *row_of(struct holders *holders, struct block *block) {
-  if (block->row) {
-    struct saved_row *row = saved_row_at(holders->history, block->row - 1);
-    if (row->resident || row->live_holders || (row->window == holders->window && !row->dropped)) {
-      return row;
-    }
-  }
-  return row_new(holders, block);
+  struct saved_row *row = row_current(holders, block);
+  return row ? row : row_new(holders, block, block->size - covered_bytes(holders, block));
 }
 
 /* The same for a region. */
 static struct saved_row *row_of_region(struct holders *holders, uint32_t index) {
   struct region *region = region_at(holders->regions, index);
-  struct saved_row *row = row_of(holders, &region->block);
+  struct saved_row *row = row_current(holders, &region->block);
+  row = row ? row : row_new(holders, &region->block, region->block.size);
   if (row) {
     row->region = index + 1;
-    row->arena_stack = arena_at(holders->regions, region->arena)->stack;
     row->name = region->name;
   }
   return row;

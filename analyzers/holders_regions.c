@@ -67,11 +67,14 @@ int holders_region(struct holders *holders, const struct trace_event *event) {
       .name = event->region.name,
       .op = event->region.op,
   };
-  if (rc == 0 && (!regions_make_arena(holders->regions, block) ||
-                  regions_add(holders->regions, block, &region) == REGION_NONE)) {
+  bool made = false;
+  if (rc == 0 && !regions_make_arena(holders->regions, block, &made)) {
     rc = ERROR_MEMORY;
   }
-  return rc;
+  if (rc == 0 && made) { /* with codes the arena would be smaller from its allocation on */
+    rc = timeline_split(holders->timeline, block->event, block->time_ns, block->before);
+  }
+  return rc == 0 && regions_add(holders->regions, block, &region) == REGION_NONE ? ERROR_MEMORY : rc;
 }
 
 int holders_region_end(struct holders *holders, const struct trace_event *event) {

@@ -1,5 +1,5 @@
-/* peak = max over segments of L - E + C: L the highest live bytes within the segment, E the bytes of replaced blocks
- * that lived then, C their codes. E and C change only where segments begin. */
+/* peak = max over segments of L - E + C + R: L the highest live bytes within the segment, E the bytes of replaced blocks
+ * that lived then, C their codes, R the room in arenas to compute in. All but L change only where segments begin. */
 #include "analyzers/projection.h"
 
 #include "common/error.h"
@@ -35,14 +35,40 @@ static int64_t plus(int64_t a, int64_t b) {
   return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
+/* A piece of an arena is filled before its op runs, and codes are all that is left of it then: one piece at a time, so that
+ * room for the largest of those that are replaced is enough for all. */
+struct room {
+  uint32_t arena;
+  uint64_t begin_event, free_event;
+  int64_t bytes;
+};
+
+static size_t leave_room(struct room *room, const struct facts_replaceable *next, struct change *changes) {
+  const int64_t bytes = room->bytes;
+  size_t count = 0;
+  if (next && next->arena == room->arena) {
+    room->bytes = (int64_t)next->bytes > bytes ? (int64_t)next->bytes : bytes;
+    return 0;
+  }
+  if (room->arena) {
+    changes[count++] = (struct change){room->begin_event, bytes};
+    changes[count++] = (struct change){room->free_event, (int64_t) - (uint64_t)bytes};
+  }
+  *room = next ? (struct room){next->arena, next->begin_event, next->free_event, (int64_t)next->bytes}
+               : (struct room){0};
+  return count;
+}
+
 static size_t collect_changes(const struct facts *facts, struct facts_projection *out, const char *const *functions,
                               size_t functions_count, struct change *changes) {
+  struct room room = {0};
   size_t count = 0;
   for (size_t i = 0; i < facts->replaceables_count; i++) {
     const struct facts_replaceable *block = &facts->replaceables[i];
     if (!wanted(block->op, functions, functions_count)) {
       continue;
     }
+    count += leave_room(&room, block, changes + count);
     int64_t codes = (int64_t)projection_code_bytes(block->elements, out->bits), bytes = (int64_t)block->bytes;
     changes[count++] = (struct change){block->begin_event, plus(codes, (int64_t)-block->bytes)};
     changes[count++] = (struct change){block->release_event, (int64_t) - (uint64_t)codes};
@@ -52,6 +78,7 @@ static size_t collect_changes(const struct facts *facts, struct facts_projection
       out->code_bytes += (uint64_t)codes;
     }
   }
+  count += leave_room(&room, NULL, changes + count);
   qsort(changes, count, sizeof *changes, by_event);
   return count;
 }
@@ -74,7 +101,7 @@ int projection_compute(const struct facts *facts, unsigned bits, const char *con
   if (bits < 1 || bits > PROJECTION_BITS_MAX) {
     return ERROR_USAGE;
   }
-  struct change *changes = calloc(3 * facts->replaceables_count + 1, sizeof *changes);
+  struct change *changes = calloc(5 * facts->replaceables_count + 1, sizeof *changes);
   if (!changes) {
     return ERROR_MEMORY;
   }
@@ -93,7 +120,7 @@ int projection_differences(const struct facts *facts, unsigned bits, const char 
   if (bits < 1 || bits > PROJECTION_BITS_MAX) {
     return ERROR_USAGE;
   }
-  struct change *changes = calloc(3 * facts->replaceables_count + 1, sizeof *changes);
+  struct change *changes = calloc(5 * facts->replaceables_count + 1, sizeof *changes);
   if (!changes) {
     return ERROR_MEMORY;
   }

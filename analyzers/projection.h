@@ -1,6 +1,10 @@
 /* What a run's peak would have been with few-bit codes in place of its eligible blocks: the timeline of live bytes,
  * simulated again. A block's bytes end when its consumer's forward op has returned; ceil(elements * bits / 8) bytes of
- * codes live from then until its holder lets go. */
+ * codes live from then until its holder lets go.
+ *
+ * A piece of an arena frees nothing, whoever lets go of it: the arena itself is taken as carved smaller, from its allocation
+ * to its end, with codes in place of each piece that is eligible in every step, and with room for the largest of them, in
+ * which one op at a time computes. (An op that works in place needs not even that.) */
 #ifndef ACTSCOPE_ANALYZERS_PROJECTION_H
 #define ACTSCOPE_ANALYZERS_PROJECTION_H
 

@@ -55,8 +55,9 @@ static int open_spills(struct regions *regions) {
                                                                  : -1;
 }
 
-struct arena *regions_make_arena(struct regions *regions, const struct block *block) {
+struct arena *regions_make_arena(struct regions *regions, const struct block *block, bool *made) {
   struct arena *arena = regions_arena(regions, block);
+  *made = !arena;
   if (arena || open_spills(regions) != 0) {
     return arena;
   }
@@ -64,12 +65,7 @@ struct arena *regions_make_arena(struct regions *regions, const struct block *bl
   arena = index && regions->arenas.count < REGION_NONE ? spill_push(&regions->arenas) : NULL;
   if (arena) {
     *index = regions->arenas.count;
-    *arena = (struct arena){.bytes = block->size,
-                            .alloc_event = block->event,
-                            .alloc_ns = block->time_ns,
-                            .free_event = REGION_NEVER,
-                            .before = block->before,
-                            .stack = block->stack};
+    *arena = (struct arena){.alloc_event = block->event, .free_event = REGION_NEVER, .stack = block->stack};
   }
   return arena;
 }
@@ -101,7 +97,12 @@ uint32_t regions_add(struct regions *regions, const struct block *block, const s
   memmove(regions->live + at + 1, regions->live + at, (regions->live_count - at) * sizeof *regions->live);
   regions->live[at] = index;
   regions->live_count++;
-  arena_at(regions, added->arena)->covered += added->block.size;
+  struct arena *arena = arena_at(regions, added->arena);
+  arena->covered += added->block.size;
+  if (arena->covered > arena->most_covered) {
+    arena->most_covered = arena->covered;
+    arena->fullest_event = region->block.event;
+  }
   return index;
 }
 
@@ -112,6 +113,11 @@ void regions_end(struct regions *regions, uint32_t index, uint64_t event) {
   regions->live_count--;
   memmove(regions->live + at, regions->live + at + 1, (regions->live_count - at) * sizeof *regions->live);
   arena_at(regions, region->arena)->covered -= region->block.size;
+}
+
+bool region_is_of_fullest(const struct regions *regions, const struct region *region) {
+  const struct arena *arena = arena_at(regions, region->arena);
+  return region->block.event <= arena->fullest_event && region->end_event > arena->fullest_event;
 }
 
 void regions_end_arena(struct regions *regions, const struct block *block, uint64_t event) {

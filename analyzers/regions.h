@@ -14,12 +14,11 @@
 #define REGION_NONE UINT32_MAX
 #define REGION_NEVER UINT64_MAX
 
-struct arena {    /* a heap block with a region, now or once */
-  uint64_t bytes; /* of the whole block */
-  uint64_t covered; /* of its live regions */
-  uint64_t alloc_event, alloc_ns, free_event; /* REGION_NEVER: lives */
-  int64_t before; /* the highest live level from the beginning of the segment that it was allocated in to just before */
-  uint32_t stack; /* of its allocation */
+struct arena {      /* a heap block with a region, now or once */
+  uint64_t covered; /* bytes of its live regions */
+  uint64_t most_covered, fullest_event; /* the most that ever were, and the event that made them so */
+  uint64_t alloc_event, free_event;     /* REGION_NEVER: lives */
+  uint32_t stack;                       /* of its allocation */
 };
 
 struct region {
@@ -53,12 +52,14 @@ uint32_t regions_overlapping(const struct regions *regions, uint64_t begin, uint
 
 /* The arena that a live block is, NULL: it has no region yet. Good until the next arena. */
 struct arena *regions_arena(const struct regions *regions, const struct block *block);
-/* The same, made if it was none. NULL: no memory. */
-struct arena *regions_make_arena(struct regions *regions, const struct block *block);
+/* The same, made if it was none (*made says so). NULL: no memory. */
+struct arena *regions_make_arena(struct regions *regions, const struct block *block, bool *made);
 
 /* A new live region, which overlaps none, within the block, which is an arena. Its row is 0. REGION_NONE: no memory. */
 uint32_t regions_add(struct regions *regions, const struct block *block, const struct region *region);
 void regions_end(struct regions *regions, uint32_t region, uint64_t event);
+/* Is it one of those that lay in its arena when that was fullest? */
+bool region_is_of_fullest(const struct regions *regions, const struct region *region);
 /* The arena's block ends: it has no live regions any more. */
 void regions_end_arena(struct regions *regions, const struct block *block, uint64_t event);
 

@@ -99,6 +99,8 @@ int saved_history_block(const struct saved_history *history, uint32_t index, str
       .op_allocated = names->op,
       .op = first->op,
       .layer = first->layer,
+      .name = row->name,
+      .in_arena = row->region != 0,
       .site = names->site,
       .evidence = saved_evidence_name(first->source),
       .reason = row->reason,

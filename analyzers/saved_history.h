@@ -44,7 +44,6 @@ struct saved_row {
   uint32_t window;      /* backward passes that had ended when the row was made */
   int32_t step;         /* -1: none, e.g. an evaluation's forward pass */
   uint32_t region;      /* of an arena (regions.h), index + 1; 0: a heap block */
-  uint32_t arena_stack; /* of a region: where the block around it was allocated */
   const char *name;     /* the program's name of a region, or ""; the trace's, once judged the facts' */
   bool dropped;  /* a region that was filled anew in the same forward pass, or before the backward pass: not a step's */
   bool resident; /* a parameter or buffer: not a saved activation */
@@ -76,11 +75,6 @@ static inline struct saved_row *saved_row_at(const struct saved_history *history
 
 static inline struct saved_holder *saved_holder_at(const struct saved_history *history, uint32_t holder) {
   return spill_at(&history->holders, holder);
-}
-
-/* The stack under which the timeline counts the row's bytes: a region's are its arena's. */
-static inline uint32_t saved_row_heap_stack(const struct saved_row *row) {
-  return row->region ? row->arena_stack : row->stack;
 }
 
 /* Is this row one of a step's saved activations (and not a parameter's, or an evaluation's)? */

@@ -159,6 +159,24 @@ int64_t timeline_highest(const struct timeline *timeline, uint64_t from_event, u
   return highest;
 }
 
+int timeline_split(struct timeline *timeline, uint64_t event, uint64_t time_ns, int64_t before) {
+  const struct spill *segments = &timeline->segments;
+  const size_t at = segment_from(segments, event);
+  if (at < segments->count && ((const struct facts_segment *)spill_at(segments, at))->event == event) {
+    return 0;
+  }
+  if (!spill_push(&timeline->segments)) {
+    return ERROR_MEMORY;
+  }
+  for (size_t i = segments->count - 1; i > at; i--) { /* few: arenas are carved soon after they are allocated */
+    *(struct facts_segment *)spill_at(segments, i) = *(const struct facts_segment *)spill_at(segments, i - 1);
+  }
+  struct facts_segment *first = spill_at(segments, at - 1);
+  *(struct facts_segment *)spill_at(segments, at) = (struct facts_segment){event, time_ns, first->peak_bytes};
+  first->peak_bytes = before;
+  return 0;
+}
+
 void timeline_finish(struct timeline *timeline) {
   for (uint32_t i = 0; i < timeline->stacks_limit; i++) {
     load_of(timeline, i);

@@ -55,6 +55,11 @@ static inline int64_t timeline_sum(int64_t level, uint64_t change) {
 /* A segment begins with this event. 0, or ERROR_MEMORY. */
 int timeline_cut(struct timeline *timeline);
 
+/* A segment begins with an event that is past, the highest level in whose segment was `before` until it. The level from it on
+ * is known where it exceeds that, else it is taken for as high: what lies below the peak does not matter. 0, or
+ * ERROR_MEMORY. */
+int timeline_split(struct timeline *timeline, uint64_t event, uint64_t time_ns, int64_t before);
+
 /* The highest level of the segment under way in the events before this one; INT64_MIN if it begins with it. */
 static inline int64_t timeline_level_before(const struct timeline *timeline) {
   const struct facts_segment *segment = spill_at(&timeline->segments, timeline->segments.count - 1);
