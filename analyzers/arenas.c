@@ -3,12 +3,6 @@
 
 #include <stdlib.h>
 
-/* A row of a step that ended in the midst, with its holder alive to the end, speaks for nothing. */
-static bool is_refusal(const struct saved_history *history, const struct saved_row *row) {
-  const struct saved_holder *first = saved_holder_at(history, row->first_holder);
-  return !row->eligible && (row->holders > 1 || first->release_event != SAVED_NEVER);
-}
-
 static void note_row(const struct saved_history *history, const struct saved_row *row, struct region_use *use) {
   use->resident = use->resident || row->resident;
   if (row->first_holder == SAVED_NONE || !saved_row_counts(row)) {
@@ -16,7 +10,7 @@ static void note_row(const struct saved_history *history, const struct saved_row
   }
   use->saved = true;
   use->listed = use->listed || row->listed;
-  use->refused = use->refused || is_refusal(history, row);
+  use->refused = use->refused || !row->eligible;
   if (row->eligible) {
     use->op = saved_holder_at(history, row->first_holder)->op;
     use->elements = row->elements > use->elements ? row->elements : use->elements;

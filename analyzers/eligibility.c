@@ -22,8 +22,11 @@ static const char *const reasons[REASONS] = {
 
 /* Did the block end because its holder let go? */
 static enum reason end_reason(const struct saved_row *row, const struct saved_holder *holder) {
+  if (row->region) { /* its place is the arena's, whoever lets go of it */
+    return row->dropped ? DROPPED : ELIGIBLE;
+  }
   if (holder->released) {
-    return row->region || row->freed_with_release ? ELIGIBLE : KEPT; /* of an arena, others use the place */
+    return row->freed_with_release ? ELIGIBLE : KEPT;
   }
   if (holder->release_event == SAVED_NEVER) {
     return STILL_HELD;

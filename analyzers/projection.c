@@ -54,8 +54,8 @@ static size_t leave_room(struct room *room, const struct facts_replaceable *next
     changes[count++] = (struct change){room->begin_event, bytes};
     changes[count++] = (struct change){room->free_event, (int64_t) - (uint64_t)bytes};
   }
-  *room = next ? (struct room){next->arena, next->begin_event, next->free_event, (int64_t)next->bytes}
-               : (struct room){0};
+  *room =
+      next ? (struct room){next->arena, next->begin_event, next->free_event, (int64_t)next->bytes} : (struct room){0};
   return count;
 }
 

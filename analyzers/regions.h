@@ -14,8 +14,8 @@
 #define REGION_NONE UINT32_MAX
 #define REGION_NEVER UINT64_MAX
 
-struct arena {      /* a heap block with a region, now or once */
-  uint64_t covered; /* bytes of its live regions */
+struct arena {                          /* a heap block with a region, now or once */
+  uint64_t covered;                     /* bytes of its live regions */
   uint64_t most_covered, fullest_event; /* the most that ever were, and the event that made them so */
   uint64_t alloc_event, free_event;     /* REGION_NEVER: lives */
   uint32_t stack;                       /* of its allocation */

@@ -103,6 +103,8 @@ static int read_block(struct loader *loader) {
   row->free_ns = store_get_u64(in);
   names.op = store_get_interned(in, loader->facts->strings);
   holder.layer = store_get_interned(in, loader->facts->strings);
+  row->name = store_get_interned(in, loader->facts->strings);
+  row->region = store_get_i64(in) != 0;
   names.site = store_get_interned(in, loader->facts->strings);
   row->stack = (uint32_t)store_get_u64(in);
   holder.source = source_number(store_get_text(in));
@@ -135,7 +137,7 @@ int store_read_saved_history(sqlite3 *db, struct facts *facts) {
   int rc = open_history(&loader), more = 0;
   store_row_open(&loader.blocks, db,
                  "SELECT block, step, at_saved_peak, listed, bytes, elements, dtype, alloc_ns, free_ns, op_allocated,"
-                 " layer, site, stack, evidence, eligible, reason FROM saved_block ORDER BY block");
+                 " layer, name, in_arena, site, stack, evidence, eligible, reason FROM saved_block ORDER BY block");
   store_row_open(&loader.holders, db, "SELECT block, op, save_ns, release_ns FROM holder ORDER BY block, position");
   rc = rc ? rc : loader.blocks.failed ? loader.blocks.failed : loader.holders.failed;
   if (rc == 0) {

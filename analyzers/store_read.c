@@ -182,6 +182,8 @@ static void read_block_columns(struct store_row *row, struct facts *facts, struc
   block->op_allocated = store_get_interned(row, facts->strings);
   block->op = store_get_interned(row, facts->strings);
   block->layer = store_get_interned(row, facts->strings);
+  block->name = store_get_interned(row, facts->strings);
+  block->in_arena = store_get_i64(row) != 0;
   block->site = store_get_interned(row, facts->strings);
   block->stack = (uint32_t)store_get_u64(row);
   block->evidence = evidence_of(store_get_text(row));
@@ -192,9 +194,10 @@ static void read_block_columns(struct store_row *row, struct facts *facts, struc
 static int read_saved(sqlite3 *db, struct facts *facts) {
   struct store_row row, holder;
   int more;
-  store_row_open(&row, db,
-                 "SELECT block, bytes, elements, dtype, alloc_ns, free_ns, op_allocated, op, layer, site, stack,"
-                 " evidence, eligible, reason FROM saved_block WHERE listed ORDER BY bytes DESC, block");
+  store_row_open(
+      &row, db,
+      "SELECT block, bytes, elements, dtype, alloc_ns, free_ns, op_allocated, op, layer, name, in_arena, site, stack,"
+      " evidence, eligible, reason FROM saved_block WHERE listed ORDER BY bytes DESC, block");
   store_row_open(&holder, db, "SELECT op, save_ns, release_ns FROM holder WHERE block = ? ORDER BY position");
   row.failed = row.failed ? row.failed : holder.failed;
   while ((more = store_next_row(&row)) > 0) {
@@ -376,9 +379,10 @@ static int read_segments(sqlite3 *db, struct facts *facts) {
 static int read_replaceables(sqlite3 *db, struct facts *facts) {
   struct store_row row;
   int more;
-  store_row_open(&row, db,
-                 "SELECT op, step, listed, bytes, elements, begin_event, release_event, free_event FROM replaceable"
-                 " ORDER BY position");
+  store_row_open(
+      &row, db,
+      "SELECT op, step, listed, arena, bytes, elements, begin_event, release_event, free_event FROM replaceable"
+      " ORDER BY position");
   while ((more = store_next_row(&row)) > 0) {
     struct facts_replaceable *block = grow((void **)&facts->replaceables, &facts->replaceables_count, sizeof *block);
     if (!block) {
@@ -388,6 +392,7 @@ static int read_replaceables(sqlite3 *db, struct facts *facts) {
     block->op = store_get_interned(&row, facts->strings);
     block->step = store_get_step(&row);
     block->listed = store_get_i64(&row) != 0;
+    block->arena = (uint32_t)store_get_u64(&row);
     block->bytes = store_get_u64(&row);
     block->elements = store_get_u64(&row);
     block->begin_event = store_get_u64(&row);

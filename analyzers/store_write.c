@@ -102,6 +102,8 @@ static int write_block(struct store_row *row, struct store_row *holder, const st
   store_put_text(row, block->op_allocated);
   store_put_text(row, block->op);
   store_put_text(row, block->layer);
+  store_put_text(row, block->name);
+  store_put_i64(row, block->in_arena);
   store_put_text(row, block->site);
   store_put_u64(row, block->stack);
   store_put_text(row, block->evidence);
@@ -148,7 +150,7 @@ static int write_history(struct store_row *row, struct store_row *holder, const 
 
 static int write_saved(sqlite3 *db, const struct facts *facts) {
   struct store_row row, holder;
-  store_row_open(&row, db, "INSERT INTO saved_block VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+  store_row_open(&row, db, "INSERT INTO saved_block VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   store_row_open(&holder, db, "INSERT INTO holder VALUES (?,?,?,?,?)");
   int rc = facts->history ? write_history(&row, &holder, facts->history) : write_listed(&row, &holder, facts);
   store_row_close(&row);
@@ -319,13 +321,14 @@ static int write_segments(sqlite3 *db, const struct facts *facts) {
 static int write_replaceables(sqlite3 *db, const struct facts *facts) {
   struct store_row row;
   int rc = 0;
-  store_row_open(&row, db, "INSERT INTO replaceable VALUES (?,?,?,?,?,?,?,?,?)");
+  store_row_open(&row, db, "INSERT INTO replaceable VALUES (?,?,?,?,?,?,?,?,?,?)");
   for (size_t i = 0; i < facts->replaceables_count && rc == 0; i++) {
     const struct facts_replaceable *block = &facts->replaceables[i];
     store_put_u64(&row, i);
     store_put_text(&row, block->op);
     store_put_step(&row, block->step);
     store_put_i64(&row, block->listed);
+    store_put_u64(&row, block->arena);
     store_put_u64(&row, block->bytes);
     store_put_u64(&row, block->elements);
     store_put_u64(&row, block->begin_event);

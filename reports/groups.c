@@ -113,8 +113,10 @@ int groups_of_blocks(const struct facts *facts, enum facts_order order, struct g
   for (size_t i = 0; sorted && found && i < facts->saved_count; i++) {
     if (*count && compare_words(found[*count - 1].block, sorted[i]) == 0) {
       found[*count - 1].count++;
+      found[*count - 1].one_name &= compare_text(found[*count - 1].block->name, sorted[i]->name) == 0;
     } else {
-      found[(*count)++] = (struct group_of_blocks){.block = sorted[i], .count = 1};
+      const bool named = sorted[i]->name && sorted[i]->name[0];
+      found[(*count)++] = (struct group_of_blocks){.block = sorted[i], .count = 1, .one_name = named};
     }
   }
   if (*count) {

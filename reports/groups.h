@@ -12,6 +12,7 @@
 struct group_of_blocks {
   const struct facts_saved_block *block; /* the first of them */
   size_t count;
+  bool one_name; /* all are pieces of arenas that the program calls the same */
 };
 
 /* *groups in order (bytes: the largest total first), to be freed; *count 0 where nothing is saved. 0, or ERROR_MEMORY. */

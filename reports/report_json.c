@@ -110,6 +110,8 @@ static json_t *block_json(const struct facts_saved_block *block) {
   json_put_bool(object, "eligible", block->eligible);
   json_put_text(object, "reason", block->reason);
   json_put_text(object, "layer", block->layer);
+  json_put_text(object, "name", block->name);
+  json_put_bool(object, "in_arena", block->in_arena);
   json_put_text(object, "site", block->site);
   json_put_text(object, "evidence", block->evidence);
   return object;

@@ -238,7 +238,7 @@ static const struct report_column block_columns[] = {
     {"dtype", NULL, CELL_TEXT},    {"op_allocated", NULL, CELL_TEXT}, {"holders", NULL, CELL_TEXT},
     {"save_ns", NULL, CELL_TIME},  {"release_ns", NULL, CELL_TIME},   {"eligible", NULL, CELL_BOOL},
     {"reason", NULL, CELL_TEXT},   {"layer", NULL, CELL_TEXT},        {"site", NULL, CELL_TEXT},
-    {"evidence", NULL, CELL_TEXT},
+    {"evidence", NULL, CELL_TEXT}, {"name", NULL, CELL_TEXT},         {"in_arena", NULL, CELL_BOOL},
 };
 
 static size_t block_count(const struct report_rows *rows) {
@@ -287,6 +287,8 @@ static void block_row(struct report_rows *rows, size_t index, struct report_cell
   cells[10] = text(block->layer);
   cells[11] = text(block->site);
   cells[12] = text(block->evidence);
+  cells[13] = text(block->name);
+  cells[14] = number(block->in_arena);
 }
 
 static const struct report_column group_columns[] = {

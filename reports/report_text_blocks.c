@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Columns that "   12 x   24.0 MiB  " and, without a factor, "   24.0 MiB  " take. */
 enum { BLOCK_COLUMNS = 19, SITE_COLUMNS = 13 };
@@ -50,11 +51,14 @@ static void print_block(struct sink *sink, const struct group_of_blocks *group) 
   groups_holders(block, holders, sizeof holders);
   groups_type(block, type, sizeof type);
   print_amount(sink, BLOCK_COLUMNS, group->count, block->bytes);
-  snprintf(line, sizeof line, "held by %s%s%s; %s%s", holders, made ? "; from " : "", made ? block->op_allocated : "",
-           type, block->eligible ? "; eligible" : "");
+  snprintf(line, sizeof line, "%s%sheld by %s%s%s; %s%s", group->one_name ? block->name : "",
+           group->one_name ? ", " : "", holders, made ? "; from " : "", made ? block->op_allocated : "", type,
+           block->eligible ? "; eligible" : "");
   print_beside(sink, block->eligible ? STYLE_GOOD : STYLE_PLAIN, BLOCK_COLUMNS, line);
   print_below(sink, BLOCK_COLUMNS, block->site);
-  print_below(sink, BLOCK_COLUMNS, group->count == 1 ? block->layer : NULL);
+  if (group->count == 1 && !(group->one_name && strcmp(block->layer, block->name) == 0)) {
+    print_below(sink, BLOCK_COLUMNS, block->layer);
+  }
 }
 
 void report_text_blocks(struct sink *sink, const struct facts *facts, const struct report_options *options) {

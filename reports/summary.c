@@ -10,12 +10,25 @@ bool summary_has_evidence(const struct facts *facts) {
   return facts->saved_bytes > 0 || facts->saved_count > 0;
 }
 
+/* The first step that reached the peak again, as those of programs do that allocate everything beforehand; NULL: none. */
+static const struct facts_step *step_as_high(const struct facts *facts) {
+  for (size_t i = 0; i < facts->steps_count; i++) {
+    if (facts->steps[i].peak_bytes == facts->peak.bytes) {
+      return &facts->steps[i];
+    }
+  }
+  return NULL;
+}
+
 const char *summary_when(const struct facts *facts, char out[static SUMMARY_WHEN_SIZE]) {
   static const char *const where[PHASE_COUNT] = {"in", "in the forward pass of", "in the backward pass of",
                                                  "in the update of"};
+  const struct facts_step *step = facts->peak.step < 0 ? step_as_high(facts) : NULL;
   char time[FORMAT_SIZE];
   format_duration(time, facts->peak.time_ns);
-  if (facts->peak.step < 0) {
+  if (step) {
+    snprintf(out, SUMMARY_WHEN_SIZE, "%s into the run, outside any step (step %u is as high)", time, step->index);
+  } else if (facts->peak.step < 0) {
     snprintf(out, SUMMARY_WHEN_SIZE, "%s into the run, outside any step", time);
   } else {
     snprintf(out, SUMMARY_WHEN_SIZE, "%s step %d, %s into the run", where[facts->peak.phase], facts->peak.step, time);
@@ -133,6 +146,23 @@ static void note_evidence(const struct notes *notes, const struct facts *facts) 
   }
 }
 
+/* A piece of an arena is not freed by who lets go of it: say what that means for the figures. */
+static void note_arenas(const struct notes *notes, const struct facts *facts) {
+  uint64_t bytes = 0;
+  char text[512], size[FORMAT_SIZE];
+  for (size_t i = 0; i < facts->saved_count; i++) {
+    bytes += facts->saved[i].in_arena ? facts->saved[i].bytes : 0;
+  }
+  if (bytes) {
+    snprintf(text, sizeof text,
+             "%s of what is saved lies in arenas, which hold their place whether it is needed or not: at the peak "
+             "they count as saved activations throughout, and with codes an arena is taken as carved smaller, with room "
+             "left for the largest of the replaced pieces, in which one op at a time computes.",
+             format_bytes(size, bytes));
+    notes->visit(notes->context, false, text);
+  }
+}
+
 static void note_figures(const struct notes *notes, const struct facts *facts) {
   uint64_t sum = 0;
   char text[256], size[FORMAT_SIZE];
@@ -158,5 +188,6 @@ void summary_notes(const struct facts *facts, void (*visit)(void *context, bool 
   const struct notes notes = {visit, context};
   note_completeness(&notes, &facts->run);
   note_evidence(&notes, facts);
+  note_arenas(&notes, facts);
   note_figures(&notes, facts);
 }

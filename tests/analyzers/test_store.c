@@ -85,6 +85,8 @@ static void same_block(const struct facts_saved_block *x, const struct facts_sav
   cr_assert_str_eq(x->op_allocated, y->op_allocated);
   cr_assert_str_eq(x->op, y->op);
   cr_assert_str_eq(x->layer, y->layer);
+  cr_assert_str_eq(x->name, y->name);
+  cr_assert_eq(x->in_arena, y->in_arena);
   cr_assert_str_eq(x->site, y->site);
   cr_assert_eq(x->holders_count, y->holders_count);
   for (size_t i = 0; i < x->holders_count; i++) {
@@ -143,6 +145,7 @@ static void same_timelines(const struct facts *a, const struct facts *b) {
     cr_assert(x->step == y->step && x->listed == y->listed && x->bytes == y->bytes && x->elements == y->elements);
     cr_assert(x->begin_event == y->begin_event && x->release_event == y->release_event);
     cr_assert_eq(x->free_event, y->free_event);
+    cr_assert_eq(x->arena, y->arena);
   }
   for (size_t i = 0; i < a->projections_count; i++) {
     const struct facts_projection *x = &a->projections[i], *y = &b->projections[i];

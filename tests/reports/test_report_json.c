@@ -84,7 +84,7 @@ static void expect_contract(void) {
   expect_each(at("saved", "by_op"), "op:s bytes:i exclusive_bytes:i blocks:i eligible_bytes:i");
   expect_each(at("saved", "by_layer"), "layer:s bytes:i blocks:i eligible_bytes:i");
   expect_each(at("saved", "list"), "bytes:i elements:i dtype:s op_allocated:s holders:a eligible:b reason:s layer:s "
-                                   "site:s evidence:s");
+                                   "name:s in_arena:b site:s evidence:s");
   json_array_foreach(at("saved", "list"), i, block) {
     expect_each(json_object_get(block, "holders"), "op:s save_ns:i release_ns:n");
   }

@@ -112,6 +112,24 @@ Test(report_text, top_zero_is_everything) {
   cr_expect_null(strstr(sink.memory, "--top 0"));
 }
 
+/* Pieces of arenas are called by their names, and what they mean for the figures is told. */
+Test(report_text, arenas) {
+  sample_facts_gpt(&facts);
+  for (size_t i = 0; i < facts.saved_count; i++) {
+    facts.saved[i].name = facts.saved[i].eligible ? "sum" : i % 2 ? "odd" : "even";
+    facts.saved[i].in_arena = true;
+  }
+  facts.peak.step = -1;
+  facts.peak.phase = PHASE_OUTSIDE;
+  facts.steps[2].peak_bytes = facts.peak.bytes;
+  emit(10);
+  expect_no_line_beyond(sink.memory, 80);
+  cr_expect_not_null(strstr(sink.memory, "4 x  24.0 MiB  sum, held by gelu; from addmm"));
+  cr_expect_not_null(strstr(sink.memory, "4 x  24.0 MiB  held by addmm; from gelu"), "of two names, neither");
+  cr_expect_not_null(strstr(sink.memory, "outside any step (step 2 is\nas high)"));
+  cr_expect_not_null(strstr(sink.memory, "  * 312.0 MiB of what is saved lies in arenas"));
+}
+
 Test(report_text, project) {
   sample_facts_gpt(&facts);
   project_text_emit(&sink, &facts, "gelu");
