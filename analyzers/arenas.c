@@ -4,11 +4,9 @@
 #include <stdlib.h>
 
 static void note_row(const struct saved_history *history, const struct saved_row *row, struct region_use *use) {
-  use->resident = use->resident || row->resident;
   if (row->first_holder == SAVED_NONE || !saved_row_counts(row)) {
     return;
   }
-  use->saved = true;
   use->listed = use->listed || row->listed;
   use->refused = use->refused || !row->eligible;
   if (row->eligible) {
@@ -27,23 +25,6 @@ struct region_use *arenas_uses(const struct analysis *analysis) {
     }
   }
   return uses;
-}
-
-void arenas_share_peak(const struct analysis *analysis, const struct region_use *uses, struct peak_share *shares) {
-  const struct regions *regions = &analysis->regions;
-  const uint64_t peak = analysis->timeline.peak_event;
-  for (uint32_t i = 0; i < regions->items.count; i++) {
-    const struct region *region = region_at(regions, i);
-    const struct arena *arena = arena_at(regions, region->arena);
-    if (arena->alloc_event > peak || arena->free_event <= peak || !region_is_of_fullest(regions, region)) {
-      continue;
-    }
-    if (uses[i].resident) {
-      shares[arena->stack].parameter += (int64_t)region->block.size;
-    } else if (uses[i].saved) {
-      shares[arena->stack].saved += (int64_t)region->block.size;
-    }
-  }
 }
 
 size_t arenas_list_replaceables(const struct analysis *analysis, const struct region_use *uses,

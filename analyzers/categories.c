@@ -61,14 +61,21 @@ static int count_held(void *context, uint64_t from, uint64_t to) {
   return 0;
 }
 
-static void count_row(const struct category_rules *rules, struct block_count *counted) {
-  const struct saved_row *row = counted->row;
-  if (row->region && rules->resident_regions[row->region - 1]) {
-    if (row->resident && !row->superseded) {
-      recount(counted, CATEGORY_PARAMETER, row->alloc_event, row->free_event);
-    }
-  } else if (counted->base != CATEGORY_PARAMETER && (row->region || counted->base != CATEGORY_INPUT)) {
-    saved_row_each_stretch(rules->history, row, count_held, counted);
+static void count_region(const struct category_rules *rules, struct block_count *counted, uint32_t row) {
+  const uint32_t index = counted->row->region - 1;
+  const struct region_role *role = &rules->roles[index];
+  if (role->category != CATEGORY_COUNT && role->row == row &&
+      region_is_of_fullest(rules->regions, region_at(rules->regions, index))) {
+    recount(counted, role->category, counted->block->alloc_event, counted->block->free_event);
+  }
+}
+
+static void count_row(const struct category_rules *rules, struct block_count *counted, uint32_t index) {
+  counted->row = saved_row_at(rules->history, index);
+  if (counted->row->region) {
+    count_region(rules, counted, index);
+  } else if (counted->base != CATEGORY_PARAMETER && counted->base != CATEGORY_INPUT) {
+    saved_row_each_stretch(rules->history, counted->row, count_held, counted);
   }
 }
 
@@ -77,8 +84,7 @@ static void count_block(const struct ledger *ledger, const struct category_rules
   struct block_count counted = {.ledger = ledger, .block = block, .base = category_rules_judge(rules, block)};
   count(ledger, counted.base, block->stack, block->bytes, block->alloc_event, block->free_event);
   for (uint32_t i = 0; i < block->rows_count; i++) {
-    counted.row = saved_row_at(rules->history, lasting_row(rules->lasting, block, i));
-    count_row(rules, &counted);
+    count_row(rules, &counted, lasting_row(rules->lasting, block, i));
   }
 }
 

@@ -175,9 +175,21 @@ enum category category_rules_judge(const struct category_rules *rules, const str
 
 /* ---- what the rules need to know of all blocks ------------------------------------------------------------------- */
 
+static void note_role(struct category_rules *rules, const struct saved_row *row, uint32_t index) {
+  if (!row->region || !(row->resident || saved_row_counts(row))) {
+    return;
+  }
+  struct region_role *role = &rules->roles[row->region - 1];
+  if (role->category == CATEGORY_COUNT) {
+    *role = (struct region_role){CATEGORY_SAVED_ACTIVATION, index};
+  }
+  role->category = row->resident ? CATEGORY_PARAMETER : role->category;
+}
+
 static int note_parameters(struct category_rules *rules) {
   for (uint32_t i = 0; i < rules->history->rows.count; i++) {
     const struct saved_row *row = saved_row_at(rules->history, i);
+    note_role(rules, row, i);
     if (!row->resident) {
       continue;
     }
@@ -187,9 +199,6 @@ static int note_parameters(struct category_rules *rules) {
     }
     if (count) {
       ++*count;
-    }
-    if (row->region) {
-      rules->resident_regions[row->region - 1] = true;
     }
   }
   return 0;
@@ -216,14 +225,17 @@ static int count_windows(struct category_rules *rules) {
 
 int category_rules_init(struct category_rules *rules) {
   rules->windows = calloc((size_t)rules->traits->stacks_limit + 1, sizeof *rules->windows);
-  rules->resident_regions = calloc(rules->regions->items.count + 1, sizeof *rules->resident_regions);
-  int rc = rules->windows && rules->resident_regions ? note_parameters(rules) : ERROR_MEMORY;
+  rules->roles = calloc(rules->regions->items.count + 1, sizeof *rules->roles);
+  for (size_t i = 0; rules->roles && i < rules->regions->items.count; i++) {
+    rules->roles[i].category = CATEGORY_COUNT;
+  }
+  int rc = rules->windows && rules->roles ? note_parameters(rules) : ERROR_MEMORY;
   return rc == 0 && rules->steps->count ? count_windows(rules) : rc;
 }
 
 void category_rules_fini(struct category_rules *rules) {
   map64_fini(&rules->parameter_sizes);
   free(rules->windows);
-  free(rules->resident_regions);
+  free(rules->roles);
   *rules = (struct category_rules){0};
 }

@@ -14,6 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What a region is for. It has its place in the arena all the time, so that it counts as that from the arena's allocation to
+ * its end, as it was carved when the arena was fullest. */
+struct region_role {
+  enum category category; /* parameter, saved activation, or CATEGORY_COUNT: none, its arena's rest */
+  uint32_t row;           /* its first, which stands for it */
+};
+
 struct category_rules { /* the first five are borrowed and set before category_rules_init */
   const struct steps *steps;
   const struct saved_history *history;
@@ -22,7 +29,7 @@ struct category_rules { /* the first five are borrowed and set before category_r
   struct stack_traits *traits;
   struct map64 parameter_sizes; /* bytes -> how many parameters have them */
   uint32_t *windows; /* by stack: between how many pairs of steps it allocated a block that outlived the next begin */
-  bool *resident_regions; /* by region */
+  struct region_role *roles; /* by region */
 };
 
 int category_rules_init(struct category_rules *rules); /* 0, or ERROR_MEMORY */
