@@ -78,6 +78,7 @@ static int assemble_run(const struct analysis *analysis, struct facts *facts) {
       .threads = analysis->threads.count,
       .min_size = info->min_size,
       .lost_events = info->lost_events,
+      .stray_marks = analysis->holders.stray_marks,
       .framework = strings_intern(facts->strings, info->framework),
       .evidence = strings_intern(facts->strings, run_evidence(&analysis->holders)),
   };

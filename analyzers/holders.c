@@ -78,8 +78,10 @@ static struct saved_row *row_new(struct holders *holders, struct block *block, u
 /* The current row, while somebody holds the block or its step goes on; else NULL. */
 static struct saved_row *row_current(const struct holders *holders, const struct block *block) {
   struct saved_row *row = block->row ? saved_row_at(holders->history, block->row - 1) : NULL;
-  bool current = row && (row->resident || row->live_holders || (row->window == holders->window && !row->dropped));
-  return current ? row : NULL;
+  if (!row || row->resident || row->live_holders) {
+    return row;
+  }
+  return row->window == holders->window && !row->dropped && !row->retired ? row : NULL;
 }
 
 /* The row that a save now belongs to. NULL: no memory. */
@@ -233,8 +235,9 @@ static struct saved_row *row_of_save(struct holders *holders, const struct trace
   struct block *block = region ? &region->block : blocks_containing(holders->blocks, event->save.data);
   holders->refilled = 0;
   *rc = region ? refill_region(holders, region, event) : 0;
-  if (!block || *rc != 0) {
-    return NULL; /* in a small block, or not on the heap */
+  if (!block || *rc != 0) { /* in a small block, or not on the heap */
+    holders->stray_marks += !block && event->save.source == TRACE_SOURCE_MARK;
+    return NULL;
   }
   struct saved_row *row = region ? row_of_region(holders, number) : row_of(holders, block);
   *rc = row ? 0 : ERROR_MEMORY;

@@ -48,8 +48,9 @@ static bool is_there(const struct holders *holders, const struct trace_event *ev
 int holders_region(struct holders *holders, const struct trace_event *event) {
   const uint64_t data = event->region.data;
   const struct block *block = blocks_containing(holders->blocks, data);
-  if (!block) {
-    return 0; /* in a small block, or not on the heap */
+  if (!block) { /* in a small block, or not on the heap */
+    holders->stray_marks++;
+    return 0;
   }
   uint64_t room = block->address + block->size - data;
   uint64_t bytes = event->region.bytes < room ? event->region.bytes : room;

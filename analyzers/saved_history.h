@@ -49,6 +49,7 @@ struct saved_row {
   bool resident; /* a parameter or buffer: not a saved activation */
   bool leaf;     /* collects a gradient: a parameter, if it lasts (see holders_sweep) */
   bool superseded; /* the same block has a later row */
+  bool retired;    /* no step to come counts it */
   bool freed_in_backward, freed_with_release;
   bool at_saved_peak; /* held at the moment of its step's saved_bytes */
   bool listed;        /* one of facts.saved */

@@ -126,11 +126,13 @@ int holders_sweep(struct holders *holders, int32_t step, const struct saved_span
 void holders_retire(struct holders *holders, uint64_t next_step_event) {
   size_t kept = 0;
   for (size_t i = 0; i < holders->active_count; i++) {
-    const struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
+    struct saved_row *row = saved_row_at(holders->history, holders->active[i]);
     bool later = row->last_holder != SAVED_NONE &&
                  saved_holder_at(holders->history, row->last_holder)->save_event >= next_step_event;
     if (row->live_holders || later) {
       holders->active[kept++] = holders->active[i];
+    } else {
+      row->retired = true;
     }
   }
   holders->active_count = kept;

@@ -6,7 +6,7 @@ const char store_tables[] =
     " rank INTEGER NOT NULL, world_size INTEGER NOT NULL, host TEXT NOT NULL,"
     " exit_status INTEGER NOT NULL, complete INTEGER NOT NULL, damage TEXT NOT NULL, wall_ns INTEGER NOT NULL,"
     " start_unix_ns INTEGER NOT NULL, events INTEGER NOT NULL, threads INTEGER NOT NULL, min_size INTEGER NOT NULL,"
-    " lost_events INTEGER NOT NULL, framework TEXT NOT NULL, evidence TEXT NOT NULL,"
+    " lost_events INTEGER NOT NULL, stray_marks INTEGER NOT NULL, framework TEXT NOT NULL, evidence TEXT NOT NULL,"
     " peak_bytes INTEGER NOT NULL, peak_ns INTEGER NOT NULL, peak_step INTEGER, peak_phase TEXT NOT NULL,"
     " saved_step INTEGER, saved_bytes INTEGER NOT NULL, saved_blocks INTEGER NOT NULL);"
     "CREATE TABLE category (name TEXT PRIMARY KEY, bytes INTEGER NOT NULL);"

@@ -146,6 +146,19 @@ static void note_evidence(const struct notes *notes, const struct facts *facts) 
   }
 }
 
+static void note_stray_marks(const struct notes *notes, const struct facts_run *run) {
+  char text[320], count[FORMAT_SIZE];
+  if (run->stray_marks) {
+    snprintf(text, sizeof text,
+             "%s mark%s of saves or regions name%s memory that is in no recorded block, and say nothing: marks are for "
+             "what malloc and its kin have given, not for mmap, static or stack memory, nor for blocks below the "
+             "recording's --min-size.",
+             format_count(count, run->stray_marks), run->stray_marks == 1 ? "" : "s",
+             run->stray_marks == 1 ? "s" : "");
+    notes->visit(notes->context, true, text);
+  }
+}
+
 /* A piece of an arena is not freed by who lets go of it: say what that means for the figures. */
 static void note_arenas(const struct notes *notes, const struct facts *facts) {
   uint64_t bytes = 0;
@@ -188,6 +201,7 @@ void summary_notes(const struct facts *facts, void (*visit)(void *context, bool 
   const struct notes notes = {visit, context};
   note_completeness(&notes, &facts->run);
   note_evidence(&notes, facts);
+  note_stray_marks(&notes, &facts->run);
   note_arenas(&notes, facts);
   note_figures(&notes, facts);
 }

@@ -231,3 +231,39 @@ void run_backward(struct run_builder *run, bool begins) {
   struct trace_chunk_writer *w = events(run);
   must(trace_write_phase(w, run->time_ns, TRACE_PHASE_BACKWARD, begins), "phase");
 }
+
+void run_region(struct run_builder *run, uint64_t data, uint64_t bytes, uint32_t name, uint32_t op) {
+  struct trace_chunk_writer *w = events(run);
+  must(trace_write_region(w, run->time_ns, &(struct trace_region){data, bytes, 0, name, op, 0}), "region");
+}
+
+void run_region_end(struct run_builder *run, uint64_t data) {
+  struct trace_chunk_writer *w = events(run);
+  must(trace_write_region_end(w, run->time_ns, data), "region's end");
+}
+
+void run_mark_step(struct run_builder *run) {
+  struct trace_chunk_writer *w = events(run);
+  must(trace_write_step(w, run->time_ns), "step");
+}
+
+void run_mark_phase(struct run_builder *run, enum trace_phase phase, bool begins) {
+  struct trace_chunk_writer *w = events(run);
+  must(trace_write_phase(w, run->time_ns, phase, begins), "phase");
+}
+
+void run_mark_save(struct run_builder *run, uint64_t data, uint64_t bytes, uint32_t op) {
+  const struct trace_save save = {.tensor = data,
+                                  .data = data,
+                                  .bytes = bytes,
+                                  .elements = bytes / 4,
+                                  .dtype = 6,
+                                  .source = TRACE_SOURCE_MARK,
+                                  .op = op};
+  run_save_dtype(run, &save);
+}
+
+void run_mark_release(struct run_builder *run, uint64_t data) {
+  struct trace_chunk_writer *w = events(run);
+  must(trace_write_release(w, run->time_ns, data, 0, TRACE_SOURCE_MARK, 0), "release");
+}

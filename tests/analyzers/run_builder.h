@@ -60,4 +60,12 @@ void run_release(struct run_builder *run, uint64_t tensor, uint64_t node_type);
 void run_resident(struct run_builder *run, uint64_t data, uint32_t role, bool named);
 void run_backward(struct run_builder *run, bool begins);
 
+/* Marks (include/actscope/mark.h). A save's token is its address, as it is where the op is the region's own. */
+void run_region(struct run_builder *run, uint64_t data, uint64_t bytes, uint32_t name, uint32_t op);
+void run_region_end(struct run_builder *run, uint64_t data);
+void run_mark_step(struct run_builder *run);
+void run_mark_phase(struct run_builder *run, enum trace_phase phase, bool begins);
+void run_mark_save(struct run_builder *run, uint64_t data, uint64_t bytes, uint32_t op);
+void run_mark_release(struct run_builder *run, uint64_t data);
+
 #endif

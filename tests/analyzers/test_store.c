@@ -58,6 +58,7 @@ static void same_run(const struct facts *a, const struct facts *b) {
   cr_assert(a->run.start_unix_ns == b->run.start_unix_ns && a->run.events == b->run.events);
   cr_assert(a->run.threads == b->run.threads && a->run.min_size == b->run.min_size);
   cr_assert_eq(a->run.lost_events, b->run.lost_events);
+  cr_assert_eq(a->run.stray_marks, b->run.stray_marks);
   cr_assert(a->peak.bytes == b->peak.bytes && a->peak.time_ns == b->peak.time_ns);
   cr_assert(a->peak.step == b->peak.step && a->peak.phase == b->peak.phase);
   cr_assert(a->saved_step == b->saved_step && a->saved_bytes == b->saved_bytes && a->saved_blocks == b->saved_blocks);

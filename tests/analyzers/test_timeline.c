@@ -90,6 +90,51 @@ Test(timeline, highest_between_cuts_is_exact) {
   timeline_fini(&timeline);
 }
 
+static int64_t highest_of(const struct model *model, uint64_t from, uint64_t to) {
+  int64_t highest = INT64_MIN;
+  for (uint64_t event = from; event < to; event++) {
+    highest = model->levels[event] > highest ? model->levels[event] : highest;
+  }
+  return highest;
+}
+
+/* Split at events that are past, as arenas are once they turn out to be some: the level up to there is exact, that from
+ * there on where it matters. */
+Test(timeline, splits_in_the_past) {
+  enum { CUT_EVERY = 100, SPLIT_EVERY = 37, LATER = 250 };
+  struct timeline timeline;
+  static struct model model;
+  static int64_t before[EVENTS + 1];
+  uint64_t state = 4711;
+  memset(&model, 0, sizeof model);
+  cr_assert_eq(timeline_init(&timeline, STACKS, EVENTS * 3), 0);
+  for (uint64_t event = 1; event <= EVENTS; event++) {
+    timeline_begin(&timeline, event, event * 3);
+    if (event % CUT_EVERY == 0) {
+      cr_assert_eq(timeline_cut(&timeline), 0);
+    }
+    before[event] = timeline_level_before(&timeline);
+    step(&model, &timeline, &state, event);
+    timeline_settle(&timeline);
+    if (event > LATER && (event - LATER) % SPLIT_EVERY == 0) {
+      cr_assert_eq(timeline_split(&timeline, event - LATER, 3 * (event - LATER), before[event - LATER]), 0);
+    }
+  }
+  for (size_t i = 0; i + 1 < timeline.segments.count; i++) {
+    const struct facts_segment *segment = spill_at(&timeline.segments, i), *next = spill_at(&timeline.segments, i + 1);
+    cr_assert_lt(segment->event, next->event);
+    const int64_t highest = highest_of(&model, segment->event, next->event);
+    const uint64_t cut = segment->event / CUT_EVERY * CUT_EVERY;
+    const int64_t earlier = highest_of(&model, cut, segment->event);
+    if (next->event % CUT_EVERY == 0 && segment->event > cut) {
+      cr_expect_eq(segment->peak_bytes, highest > earlier ? highest : earlier, "behind a split");
+    } else if (segment->event == cut) {
+      cr_expect_eq(segment->peak_bytes, highest, "up to a split");
+    }
+  }
+  timeline_fini(&timeline);
+}
+
 Test(timeline, samples_hold_the_highest_level_of_each_interval) {
   struct timeline timeline;
   cr_assert_eq(timeline_init(&timeline, 2, 4096 * 100 - 1), 0); /* buckets of 100 ns */

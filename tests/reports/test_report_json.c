@@ -74,7 +74,7 @@ static void expect_contract(void) {
   expect_keys(root, "schema:s run:o peak:o categories_at_peak:o steps:a saved:o projection:a sites_at_peak:a");
   expect_keys(json_object_get(root, "run"), "command:s pid:i ppid:n rank:n world_size:n host:s exit_status:n "
                                             "complete:b damage:s wall_ns:i start_unix_ns:i events:i "
-                                            "lost_events:i threads:i min_size:i framework:s evidence:s");
+                                            "lost_events:i stray_marks:i threads:i min_size:i framework:s evidence:s");
   expect_keys(json_object_get(root, "peak"), "bytes:i time_ns:i step:n phase:s");
   expect_keys(json_object_get(root, "categories_at_peak"),
               "parameter:i gradient:i optimizer_state:i input:i saved_activation:i temporary:i small:i other:i");
