@@ -37,8 +37,8 @@ struct facts_run {
   uint64_t wall_ns, start_unix_ns;
   uint64_t events, threads, min_size, lost_events;
   uint64_t stray_marks; /* saves and regions that the program marked where no recorded block is */
-  char *framework; /* "pytorch 2.13.0", or "" */
-  char *evidence;  /* "probe", "hooks", "mark", or "none" */
+  char *framework;      /* "pytorch 2.13.0", or "" */
+  char *evidence;       /* "probe", "hooks", "mark", or "none" */
 };
 
 struct facts_peak {

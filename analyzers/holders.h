@@ -32,7 +32,7 @@ struct holders {
   bool parameters_named; /* modules tell which tensors are parameters */
   uint64_t sources[4];   /* saves by enum trace_source */
   uint64_t stray_marks;  /* saves and regions that a program marked where no recorded block is */
-  uint64_t refilled;     /* the last save filled a region anew that this event's save had filled before, in the same window;
+  uint64_t refilled; /* the last save filled a region anew that this event's save had filled before, in the same window;
                             0: it did not */
 };
 

@@ -41,10 +41,10 @@ struct saved_row {
   uint64_t alloc_event, alloc_ns, free_event, free_ns; /* free SAVED_NEVER: not seen */
   uint32_t stack;
   uint32_t first_holder, last_holder, holders, live_holders;
-  uint32_t window;      /* backward passes that had ended when the row was made */
-  int32_t step;         /* -1: none, e.g. an evaluation's forward pass */
-  uint32_t region;      /* of an arena (regions.h), index + 1; 0: a heap block */
-  const char *name;     /* the program's name of a region, or ""; the trace's, once judged the facts' */
+  uint32_t window;  /* backward passes that had ended when the row was made */
+  int32_t step;     /* -1: none, e.g. an evaluation's forward pass */
+  uint32_t region;  /* of an arena (regions.h), index + 1; 0: a heap block */
+  const char *name; /* the program's name of a region, or ""; the trace's, once judged the facts' */
   bool dropped;  /* a region that was filled anew in the same forward pass, or before the backward pass: not a step's */
   bool resident; /* a parameter or buffer: not a saved activation */
   bool leaf;     /* collects a gradient: a parameter, if it lasts (see holders_sweep) */

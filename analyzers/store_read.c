@@ -86,7 +86,8 @@ static int read_run(sqlite3 *db, struct facts *facts) {
   store_row_open(&row, db,
                  "SELECT command, pid, ppid, rank, world_size, host, exit_status, complete, damage, wall_ns, "
                  "start_unix_ns, events, threads,"
-                 " min_size, lost_events, stray_marks, framework, evidence, peak_bytes, peak_ns, peak_step, peak_phase, saved_step,"
+                 " min_size, lost_events, stray_marks, framework, evidence, peak_bytes, peak_ns, peak_step, "
+                 "peak_phase, saved_step,"
                  " saved_bytes, saved_blocks FROM run");
   int more = store_next_row(&row);
   if (more <= 0) {

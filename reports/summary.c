@@ -153,8 +153,7 @@ static void note_stray_marks(const struct notes *notes, const struct facts_run *
              "%s mark%s of saves or regions name%s memory that is in no recorded block, and say nothing: marks are for "
              "what malloc and its kin have given, not for mmap, static or stack memory, nor for blocks below the "
              "recording's --min-size.",
-             format_count(count, run->stray_marks), run->stray_marks == 1 ? "" : "s",
-             run->stray_marks == 1 ? "s" : "");
+             format_count(count, run->stray_marks), run->stray_marks == 1 ? "" : "s", run->stray_marks == 1 ? "s" : "");
     notes->visit(notes->context, true, text);
   }
 }
@@ -167,11 +166,12 @@ static void note_arenas(const struct notes *notes, const struct facts *facts) {
     bytes += facts->saved[i].in_arena ? facts->saved[i].bytes : 0;
   }
   if (bytes) {
-    snprintf(text, sizeof text,
-             "%s of what is saved lies in arenas, which hold their place whether it is needed or not: at the peak "
-             "they count as saved activations throughout, and with codes an arena is taken as carved smaller, with room "
-             "left for the largest of the replaced pieces, in which one op at a time computes.",
-             format_bytes(size, bytes));
+    snprintf(
+        text, sizeof text,
+        "%s of what is saved lies in arenas, which hold their place whether it is needed or not: at the peak "
+        "they count as saved activations throughout, and with codes an arena is taken as carved smaller, with room "
+        "left for the largest of the replaced pieces, in which one op at a time computes.",
+        format_bytes(size, bytes));
     notes->visit(notes->context, false, text);
   }
 }

@@ -54,12 +54,12 @@ struct tensor {
 
 /* Carved in two rounds: without a block to count the bytes, then with one. Pieces begin at cache lines. */
 struct arena {
-  char *block;
+  void *block;
   size_t used;
 };
 
 static void *carve(struct arena *arena, size_t bytes) {
-  char *piece = arena->block ? arena->block + arena->used : NULL;
+  void *piece = arena->block ? (char *)arena->block + arena->used : NULL;
   arena->used += (bytes + 63) / 64 * 64;
   return piece;
 }
@@ -67,7 +67,8 @@ static void *carve(struct arena *arena, size_t bytes) {
 /* ---- parameters ------------------------------------------------------------------------------------------------ */
 
 struct layer_parameters {
-  float *norm1, *qkv, *out, *norm2, *fc, *projection; /* norms: gains, then biases; linear ones: in x out, then biases */
+  float *norm1, *qkv, *out, *norm2, *fc,
+      *projection; /* norms: gains, then biases; linear ones: in x out, then biases */
 };
 
 struct parameters {
@@ -176,7 +177,8 @@ static struct activations activations_new(const struct config *c) {
 static void keep(const struct tensor *tensors, size_t count) {
   for (size_t i = 0; i < count; i++) {
     const size_t element = tensors[i].is_codes ? 1 : sizeof(float);
-    actscope_mark_save(tensors[i].data, tensors[i].bytes / element, element == 1 ? ACTSCOPE_UINT8 : ACTSCOPE_FLOAT32, NULL);
+    actscope_mark_save(tensors[i].data, tensors[i].bytes / element, element == 1 ? ACTSCOPE_UINT8 : ACTSCOPE_FLOAT32,
+                       NULL);
   }
 }
 
@@ -315,7 +317,7 @@ static void update(struct model *m, size_t step) {
   const size_t count = m->parameters.arena.used / sizeof(float);
   const float rate = 1e-3F, beta1 = 0.9F, beta2 = 0.99F;
   const float correction1 = 1 - powf(beta1, (float)step), correction2 = 1 - powf(beta2, (float)step);
-  float *value = (float *)m->parameters.arena.block, *gradient = (float *)m->gradients.arena.block;
+  float *value = m->parameters.arena.block, *gradient = m->gradients.arena.block;
   float *first = m->moments, *second = m->moments + count;
   actscope_mark_phase(ACTSCOPE_UPDATE);
   for (size_t i = 0; i < count; i++) {
@@ -379,7 +381,7 @@ static void draw(struct model *m, const struct text *text, size_t from, size_t t
 /* ---- training ---------------------------------------------------------------------------------------------------- */
 
 static void parameters_start(struct parameters *p, const struct config *c) {
-  float *value = (float *)p->arena.block;
+  float *value = p->arena.block;
   for (size_t i = 0; i < p->arena.used / sizeof *value; i++) {
     value[i] = ((float)(random_next() >> 40) / (float)(1 << 24) - 0.5F) * 0.12F;
   }
@@ -391,7 +393,7 @@ static void parameters_start(struct parameters *p, const struct config *c) {
   }
 }
 
-/* As llm.c does it, each block when it is first needed. */
+/* Everything there is, before the first step. */
 static struct model model_new(const struct config *c) {
   struct model m = {.config = *c, .parameters = parameters_new(c)};
   fewbit_error error;
@@ -484,9 +486,10 @@ static struct config parse(char **argv) {
       c.text = *argv;
     } else {
       const int help = strcmp(*argv, "--help") == 0;
-      fputs("Usage: train_arena [--steps N] [--layers N] [--width N] [--heads N] [--batch N] [--sequence N] [--bits B]\n"
-            "                   [--sizes] [TEXT]\n",
-            help ? stdout : stderr);
+      fputs(
+          "Usage: train_arena [--steps N] [--layers N] [--width N] [--heads N] [--batch N] [--sequence N] [--bits B]\n"
+          "                   [--sizes] [TEXT]\n",
+          help ? stdout : stderr);
       exit(help ? 0 : 2);
     }
   }

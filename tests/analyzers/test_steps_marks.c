@@ -6,7 +6,7 @@
 
 enum { PIECE = 64 * 1024, PIECES = 8 };
 #define ARENA UINT64_C(0x20000000)
-#define PIECE_AT(i) (ARENA + (uint64_t)(i) * PIECE)
+#define PIECE_AT(i) (ARENA + (uint64_t)(i)*PIECE)
 
 static struct run_builder run;
 static struct facts facts;

@@ -227,7 +227,7 @@ static void nonsense(void) {
   actscope_mark_save(arena, SIZE_MAX, ACTSCOPE_FLOAT64, "gelu");
   actscope_mark_parameter(NULL, 0, NULL);
   actscope_mark_phase((enum actscope_phase)77);
-  actscope_mark_phase((enum actscope_phase)-1);
+  actscope_mark_phase((enum actscope_phase) - 1);
   for (int i = 0; i < 40; i++) {
     actscope_mark_push(i % 2 ? name : i % 3 ? NULL : "");
   }
@@ -255,10 +255,17 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*run)(void);
-  } cases[] = {{"persistent", persistent},     {"each_step", each_step},   {"other_sizes", other_sizes},
-               {"small_pieces", small_pieces}, {"accumulation", accumulation}, {"evaluation", evaluation},
-               {"threads", threads},           {"overlap", overlap},       {"moved", moved},
-               {"mapped", mapped},             {"nonsense", nonsense}};
+  } cases[] = {{"persistent", persistent},
+               {"each_step", each_step},
+               {"other_sizes", other_sizes},
+               {"small_pieces", small_pieces},
+               {"accumulation", accumulation},
+               {"evaluation", evaluation},
+               {"threads", threads},
+               {"overlap", overlap},
+               {"moved", moved},
+               {"mapped", mapped},
+               {"nonsense", nonsense}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     if (argc == 2 && strcmp(argv[1], cases[i].name) == 0) {
       cases[i].run();
