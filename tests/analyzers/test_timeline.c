@@ -149,7 +149,8 @@ Test(timeline, samples_hold_the_highest_level_of_each_interval) {
                          : timeline_free(&timeline, 1, (uint64_t)-events[i].change);
     timeline_settle(&timeline);
   }
-  const struct facts_sample expected[] = {{10, 50, 0, {0}}, {150, 30, 0, {0}}, {200, 30, 0, {0}}, {300, 30, 0, {0}}, {420, 100, 0, {0}}};
+  const struct facts_sample expected[] = {
+      {10, 50, 0, {0}}, {150, 30, 0, {0}}, {200, 30, 0, {0}}, {300, 30, 0, {0}}, {420, 100, 0, {0}}};
   cr_assert_eq(timeline.samples_count, 5);
   for (int i = 0; i < 5; i++) {
     cr_assert_eq(timeline.samples[i].time_ns, expected[i].time_ns, "sample %d", i);
