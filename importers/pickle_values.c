@@ -1,5 +1,5 @@
 /* What the values of a pickle are asked for. */
-#include "trace/pickle.h"
+#include "importers/pickle.h"
 
 #include <string.h>
 
@@ -28,8 +28,8 @@ const struct pickle_value *pickle_get(const struct pickle_value *dict, const cha
   return NULL;
 }
 
-const void *pickle_identity(const struct pickle_value *value) {
-  return value && (value->kind == PICKLE_LIST || value->kind == PICKLE_DICT) ? value->container : NULL;
+uint32_t *pickle_mark(const struct pickle_value *value) {
+  return value && (value->kind == PICKLE_LIST || value->kind == PICKLE_DICT) ? &value->container->mark : NULL;
 }
 
 uint64_t pickle_u64(const struct pickle_value *value, uint64_t fallback) {
