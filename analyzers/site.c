@@ -50,6 +50,7 @@ static const char *const allocators[] = {
     "c10::Dispatcher",
     "c10::KernelFunction",
     "c10::Allocator",
+    "c10::cuda::CUDACachingAllocator",
     "at::DefaultCPUAllocator",
     "at::detail::empty",
     "at::native::empty",
@@ -118,23 +119,38 @@ static bool is_named(const struct facts_frame *frame) {
   return !is_nameless(frame->function) && !is_allocator(frame);
 }
 
+static bool ends(const char *text, const char *end) {
+  size_t length = strlen(text), size = strlen(end);
+  return length >= size && strcmp(text + length - size, end) == 0;
+}
+
+/* A frame without a module is a code's: a line of Python, or of C++ that somebody else has named. */
+static bool is_python(const struct facts_frame *frame) {
+  static const char *const others[] = {".c", ".h", ".cc", ".cpp", ".cu", ".cuh", ".hpp"};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    if (ends(frame->file, others[i])) {
+      return false;
+    }
+  }
+  return !*frame->module && *frame->file && !strstr(frame->function, "::");
+}
+
 static bool is_of_a_package(const struct facts_frame *frame) {
   for (size_t i = 0; i < sizeof packages / sizeof *packages; i++) {
     if (strstr(frame->file, packages[i])) {
       return true;
     }
   }
-  return false;
+  return strncmp(frame->file, "torch/", 6) == 0; /* torch.profiler names files from the package's folder on */
 }
 
-/* A frame with a file and without a module is a code's: a line of Python. */
 static bool is_of_the_program(const struct facts_frame *frame) {
   if (!*frame->file || !frame->line || is_allocator(frame)) {
     return false;
   }
   return *frame->module ? !strstr(frame->file, "/include/c++/") &&
                               !begins_with_any(frame->module, libraries, sizeof libraries / sizeof *libraries)
-                        : !is_of_a_package(frame);
+                        : is_python(frame) && !is_of_a_package(frame);
 }
 
 static bool is_interpreter(const struct facts_frame *frame) {
@@ -182,10 +198,19 @@ static const struct facts_frame *choose(const struct facts_stack *stack) {
   return stack->frames_count ? &stack->frames[0] : NULL;
 }
 
+/* A code's name is no C++, as a rule: nothing in it is an argument list or a template. */
+static void print_function(char out[NAME_MAX_BYTES], const struct facts_frame *frame) {
+  if (*frame->module || strstr(frame->function, "::")) {
+    symbols_short_name(frame->function, out, NAME_MAX_BYTES);
+  } else {
+    snprintf(out, NAME_MAX_BYTES, "%s", frame->function);
+  }
+}
+
 static size_t print_program_frame(char *out, size_t size, const struct facts_frame *frame) {
   char function[NAME_MAX_BYTES];
   const char *slash = strrchr(frame->file, '/');
-  symbols_short_name(frame->function, function, sizeof function);
+  print_function(function, frame);
   int length = snprintf(out, size, "%.150s:%u %s", slash ? slash + 1 : frame->file, frame->line, function);
   return length < 0 ? 0 : (size_t)length < size ? (size_t)length : size - 1;
 }
@@ -210,7 +235,7 @@ char *site_name(const struct facts_stack *stack, struct strings *strings) {
   if (is_of_the_program(frame)) {
     print_program_site(text, sizeof text, stack, frame);
   } else {
-    symbols_short_name(frame->function, function, sizeof function);
+    print_function(function, frame);
     snprintf(text, sizeof text, "%.150s%s%s", frame->module, *frame->module ? " " : "", function);
   }
   return strings_intern(strings, text);

@@ -247,10 +247,19 @@ static struct trace_code code_of(const struct symbols *symbols, uint64_t frame) 
   return id < symbols->codes_count ? symbols->codes[id] : (struct trace_code){"", ""};
 }
 
+/* Of C++ functions that were named with their signature, without it: as those of modules are. */
+static const char *code_name(struct symbols *symbols, const char *name) {
+  char *shorter = strstr(name, "::") && strchr(name, '(') ? malloc(strlen(name) + 1) : NULL;
+  const char *result = symbols_intern(
+      symbols, shorter ? (demangle_name(name, DEMANGLE_NAME, shorter, strlen(name) + 1), shorter) : name);
+  free(shorter);
+  return result;
+}
+
 static struct symbol_frame code_frame(struct symbols *symbols, uint64_t frame) {
   struct trace_code code = code_of(symbols, frame);
   return (struct symbol_frame){
-      .function = *code.name ? symbols_intern(symbols, code.name) : "?",
+      .function = *code.name ? code_name(symbols, code.name) : "?",
       .file = symbols_intern(symbols, code.file),
       .module = "",
       .line = (unsigned)(frame & TRACE_FRAME_LINE_MAX),
@@ -259,7 +268,7 @@ static struct symbol_frame code_frame(struct symbols *symbols, uint64_t frame) {
 
 const char *symbols_name(struct symbols *symbols, uint64_t return_address, uint64_t time_ns) {
   if (return_address & TRACE_FRAME_CODE) {
-    return symbols_intern(symbols, code_of(symbols, return_address).name);
+    return code_name(symbols, code_of(symbols, return_address).name);
   }
   uint64_t address = return_address - 1;
   struct recent *recent = &symbols->recent[(address ^ (address >> 13)) & (RECENT_SLOTS - 1)];

@@ -17,7 +17,7 @@ struct command {
 
 extern const struct command command_record, command_info, command_analyze, command_report, command_project,
     command_export, command_diff, command_quantize, command_apply, command_replay, command_verify, command_plan,
-    command_models, command_help, command_doctor;
+    command_models, command_help, command_doctor, command_import;
 
 enum exit_status { EXIT_DONE = 0, EXIT_SHORT = 1, EXIT_USAGE = 2, EXIT_INPUT = 3 };
 

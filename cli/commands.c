@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command *const recording[] = {&command_record, NULL};
+static const struct command *const recording[] = {&command_record, &command_import, NULL};
 static const struct command *const reading[] = {&command_report,  &command_diff,   &command_info,
                                                 &command_analyze, &command_export, NULL};
 static const struct command *const trying[] = {

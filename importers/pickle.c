@@ -243,14 +243,17 @@ static int stop(struct pickle_machine *machine) {
   return 0;
 }
 
+/* Returns at which byte to tell again. */
 static size_t tell(const struct pickle_machine *machine, const struct pickle_options *options) {
   size_t done = (size_t)(machine->at - machine->begin);
-  options->progress(options->context, (double)done / (double)(machine->end - machine->begin));
+  if (options && options->progress) {
+    options->progress(options->context, (double)done / (double)(machine->end - machine->begin));
+  }
   return done + BYTES_PER_PROGRESS;
 }
 
 static int run(struct pickle_machine *machine, const struct pickle_options *options) {
-  size_t next = options && options->progress ? 0 : SIZE_MAX;
+  size_t next = 0;
   int rc = 0;
   while (rc == 0) {
     const uint8_t *opcode = take(machine, 1);

@@ -2,15 +2,13 @@
 #include "profiler/launch_name.h"
 
 #include "profiler/rank.h"
-#include "trace/trace_format.h"
+#include "trace/trace_finish.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -135,24 +133,6 @@ static int find_folder(const char *output, char *path, size_t size, struct error
   return 0;
 }
 
-static int refuse_other_file(const char *path, struct error *err) {
-  struct stat status;
-  if (stat(path, &status) != 0) {
-    return 0;
-  }
-  char magic[TRACE_MAGIC_SIZE] = "";
-  int fd = S_ISREG(status.st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-  ssize_t got = fd < 0 ? -1 : read(fd, magic, sizeof magic);
-  if (fd >= 0) {
-    close(fd);
-  }
-  if (got == 0 || (got == (ssize_t)sizeof magic && memcmp(magic, TRACE_MAGIC, sizeof magic) == 0)) {
-    return 0;
-  }
-  return error_set(err, ERROR_USAGE, "%s: exists and is no trace; it is not overwritten, choose another name with -o",
-                   path);
-}
-
 /* ---- all ------------------------------------------------------------------------------------------------------------ */
 
 void launch_name_of_rank(char *path, size_t size, const char *base, int rank) {
@@ -179,6 +159,6 @@ int launch_name_make(struct launch_name *name, const struct launch_options *opti
   } else {
     memcpy(name->stem, name->base, sizeof name->stem);
   }
-  code = refuse_other_file(name->base, err);
-  return code ? code : refuse_other_file(name->stem, err);
+  code = trace_check_target(name->base, err);
+  return code ? code : trace_check_target(name->stem, err);
 }

@@ -8,6 +8,7 @@
 #include "trace/trace_writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -320,6 +321,24 @@ static int finish_to(struct finish *f, const char *target, unsigned mode) {
     code = take_all(f);
   }
   return code ? code : trace_output_end(&f->output, f->options->exit_status, f->err);
+}
+
+int trace_check_target(const char *target, struct error *err) {
+  struct stat status;
+  if (stat(target, &status) != 0) {
+    return 0;
+  }
+  char magic[TRACE_MAGIC_SIZE] = "";
+  int fd = S_ISREG(status.st_mode) ? open(target, O_RDONLY | O_CLOEXEC) : -1;
+  ssize_t got = fd < 0 ? -1 : read(fd, magic, sizeof magic);
+  if (fd >= 0) {
+    close(fd);
+  }
+  if (got == 0 || (got == (ssize_t)sizeof magic && memcmp(magic, TRACE_MAGIC, sizeof magic) == 0)) {
+    return 0;
+  }
+  return error_set(err, ERROR_USAGE, "%s: exists and is no trace; it is not overwritten, choose another name with -o",
+                   target);
 }
 
 int trace_finish(const char *source, const char *target, const struct trace_finish_options *options,

@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+/* May a trace take this name? Yes, if nothing is there, or a trace, or an empty file; else ERROR_USAGE. */
+int trace_check_target(const char *target, struct error *err);
+
 struct trace_finish_options {
   bool compress;
   int exit_status;                               /* as a shell gives it, -1 = unknown */

@@ -1,6 +1,7 @@
 /* The pickle reader against what Python's own pickle writes, and against damage: never a crash (the sanitizers' stages are
  * what that is worth), never more than data. */
 #include "importers/pickle.h"
+#include "tests/importers/python.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -8,24 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PICKLE_MAX = 1 << 18 };
-
-static uint8_t bytes[PICKLE_MAX];
+static uint8_t bytes[PYTHON_MAX];
 static size_t size;
 
-/* What Python's pickle makes of the expression, with this protocol. */
 static void python(const char *expression, int protocol) {
-  char *command;
-  cr_assert_gt(asprintf(&command,
-                        "python3 -c 'import pickle, sys; sys.stdout.buffer.write(pickle.dumps(%s, protocol=%d))'",
-                        expression, protocol),
-               0);
-  FILE *pipe = popen(command, "r"); // NOLINT(cert-env33-c): python3 as the tester's PATH has it
-  cr_assert_not_null(pipe);
-  size = fread(bytes, 1, sizeof bytes, pipe);
-  cr_assert_eq(pclose(pipe), 0, "python3 failed: %s", command);
-  cr_assert(size > 0 && size < sizeof bytes);
-  free(command);
+  size = python_pickle(bytes, expression, protocol);
 }
 
 static struct pickle *parse(void) {
