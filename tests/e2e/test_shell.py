@@ -2,6 +2,7 @@
 written, and what `doctor' tells of this machine."""
 import json
 import os
+import pickle
 import re
 import resource
 import shutil
@@ -182,6 +183,7 @@ class Help(Shell):
                 (["plan", "gpt", "--set", "widht=3"], "did you mean 'width'?"),
                 (["replay", "resnet50"], "did you mean 'resnet-50'?"),
                 (["replay", "gpt", "--optimizer", "adam"], "did you mean 'adamw'?"),
+                (["imprt", "x"], "did you mean 'import'?"), (["import", "--devcie", "1", "x"], "did you mean '--device'?"),
                 (["record", "--qiet", "--", "true", "--fromat"], "'--qiet'; did you mean '--quiet'?")):
             with self.subTest(words=words):
                 result = self.actscope(*words)
@@ -200,7 +202,7 @@ class Help(Shell):
 # ---- exit statuses --------------------------------------------------------------------------------------------------
 
 # Each command through the statuses that it can end with; $A is the program, in a folder with run.act, a run, rich.act, one
-# with a higher peak, and words, nothing that is known. `record' and `apply' pass on those of the program that they run.
+# with a higher peak, snapshot, a pickle, and words, nothing that is known. `record' and `apply' pass on those of the program that they run.
 STATUSES = [
     (2, "$A"), (0, "$A help"), (0, "$A help info"), (0, "$A --version"), (2, "$A nosuch"), (2, "$A help nosuch"),
     (2, "$A help info report"), (3, "$A help >/dev/full"), (3, "$A --version >/dev/full"),
@@ -221,6 +223,9 @@ STATUSES = [
     (3, "$A diff run.act run.act >/dev/full"),
     (0, "$A project run.act"), (2, "$A project run.act --bits 9"), (3, "$A project none"),
     (3, "$A project run.act >/dev/full"),
+    (0, "$A import snapshot -o i"), (2, "$A import snapshot"), (2, "$A import -o i"), (2, "$A import snapshot -o words"),
+    (2, "$A import snapshot -o snapshot"), (2, "$A import snapshot --device 1 -o i"), (3, "$A import none -o i"),
+    (3, "$A import words -o i"), (3, "$A import snapshot -o /nonexistent/i"),
     (0, "$A export run.act -f massif"), (2, "$A export run.act"), (3, "$A export words -f massif"),
     (3, "$A export run.act -f pprof >/dev/full"),
     (0, "$A quantize gelu"), (2, "$A quantize nosuch"), (2, "$A quantize --table words -o words"),
@@ -247,6 +252,8 @@ class Statuses(Shell):
                          .returncode, 0)
         self.write("words", "no trace, no table, no model\n" * 40)
         shutil.copy(self.path("words"), self.path("words.model"))
+        with open(self.path("snapshot"), "wb") as file:
+            pickle.dump({"segments": [], "device_traces": [[{"action": "alloc", "addr": 4096, "size": 8}]]}, file)
         seen = {}
         for status, line in STATUSES:
             with self.subTest(line=line):
