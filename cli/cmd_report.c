@@ -6,6 +6,7 @@
 #include "cli/selection.h"
 #include "cli/subject.h"
 
+#include "reports/plot_files.h"
 #include "reports/report.h"
 #include "reports/report_rows.h"
 
@@ -14,13 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_TOP = 0x100, KEY_TABLE };
+enum { KEY_TOP = 0x100, KEY_TABLE, KEY_PLOTS, KEY_VERIFY };
 
 struct arguments {
   struct subject run;
   const struct report_backend *backend; /* of --format, NULL: text; output.json set after it overrides */
   bool top_given;
   struct report_options report;
+  const char *plots;  /* a folder, NULL: none */
+  const char *verify; /* a file, NULL: none */
   struct facts_selection selection;
   struct output output;
 };
@@ -65,6 +68,12 @@ static error_t parse(int key, char *text, struct argp_state *state) {
   case KEY_TABLE:
     arguments->report.table = parse_table(text, state);
     return 0;
+  case KEY_PLOTS:
+    arguments->plots = text;
+    return 0;
+  case KEY_VERIFY:
+    arguments->verify = text;
+    return 0;
   case ARGP_KEY_END:
     if (arguments->report.table &&
         (arguments->output.json || !arguments->backend || strcmp(arguments->backend->name, "csv") != 0)) {
@@ -80,6 +89,10 @@ static const struct argp_option options[] = {
     {"format", 'f', "FORMAT", 0, "text (a page to read), json (actscope.report/1), csv, or md (Markdown)", 0},
     {"table", KEY_TABLE, "TABLE", 0, "With csv: this table alone, with columns of its own, such as by_op or list", 0},
     {"top", KEY_TOP, "N", 0, "Show the first N of each list, 0 = all (default: 10 in text and md, else all)", 0},
+    {"plots", KEY_PLOTS, "DIR", 0,
+     "Draw plots into DIR, too: SVG, PNG and PDF with data and scripts beside them (needs gnuplot)", 0},
+    {"verify", KEY_VERIFY, "FILE.json", 0,
+     "Tell the gradients' cosines, too, that `verify --json' or `replay --json' found", 0},
     {0}};
 static const struct argp_child children[] = {
     {&output_argp, 0, NULL, 0}, {&selection_argp, 0, "Selection:", 3}, {&subject_argp, 0, NULL, 0}, {0}};
@@ -109,17 +122,51 @@ static int emit(const struct arguments *arguments, const struct facts *facts, st
   return sink_close(&sink, err);
 }
 
+static int draw(const struct arguments *arguments, const struct facts *facts, struct error *err) {
+  struct plot_view view;
+  struct plot_files files = {0};
+  int code = plot_view_init(&view, facts, arguments->report.gradients);
+  code = code < 0 ? error_set(err, code, "out of memory") : plot_files_write(arguments->plots, &view, &files, err);
+  plot_view_fini(&view);
+  if (code == 0 && files.missing) {
+    command_note("there is no gnuplot: %s has scripts and data, but no pictures; install gnuplot-nox",
+                 arguments->plots);
+  } else if (code == 0) {
+    command_hint("drew %u plots in %s", files.plots, arguments->plots);
+  }
+  return code;
+}
+
+/* What stands on the command line besides the run, before long work. */
+static int prepare(struct arguments *arguments, struct gradients *gradients, struct error *err) {
+  int code = 0;
+  if (arguments->verify) {
+    code = output_check(arguments->output.path, arguments->verify, err);
+    code = code == 0 ? gradients_read(arguments->verify, gradients, err) : code;
+    arguments->report.gradients = gradients;
+  }
+  return code;
+}
+
 static int run(int argc, char **argv) {
   struct arguments arguments = {.run = SUBJECT_RUN, .selection = FACTS_SELECT_ALL};
+  struct gradients gradients;
   struct facts facts = {0};
   struct error err;
   int code;
   argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+  code = prepare(&arguments, &gradients, &err);
+  if (code < 0) {
+    return command_fail(code, &err);
+  }
   code = facts_selection_needs_history(&arguments.selection) ? load_facts_history(arguments.run.name, &facts, &err)
                                                              : load_facts(arguments.run.name, &facts, &err);
   code = code == 0 ? facts_select(&facts, &arguments.selection, &err) : code;
   if (code == 0) {
     code = emit(&arguments, &facts, &err);
+  }
+  if (code == 0 && arguments.plots) {
+    code = draw(&arguments, &facts, &err);
   }
   facts_fini(&facts);
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;

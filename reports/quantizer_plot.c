@@ -1,5 +1,6 @@
 /* A quantizer as a plot. */
 #include "reports/gnuplot.h"
+#include "reports/palette.h"
 #include "reports/quantizer_view.h"
 
 #include <math.h>
@@ -81,9 +82,11 @@ void quantizer_plot_emit(struct sink *sink, const struct quantizer *quantizer, c
              "left top\n",
              span.low, span.high);
   print_title(sink, quantizer);
-  sink_print(sink, "set offsets graph 0, 0, 0.05, 0.05\n"
-                   "plot $derivative with lines lw 2 lc rgb '#1f77b4' title \"derivative\", "
-                   "$levels with lines lw 2 lc rgb '#d62728' title \"levels\"\n"
-                   "set title \"what the levels miss\"\nset xlabel \"x\"\n"
-                   "plot $difference with filledcurves y=0 lc rgb '#ff9896' notitle\nunset multiplot\n");
+  sink_print(sink,
+             "set offsets graph 0, 0, 0.05, 0.05\n"
+             "plot $derivative with lines lw 2 lc rgb '%s' title \"derivative\", "
+             "$levels with lines lw 2 lc rgb '%s' title \"levels\"\n"
+             "set title \"what the levels miss\"\nset xlabel \"x\"\n"
+             "plot $difference with filledcurves y=0 lc rgb '%s' notitle\nunset multiplot\n",
+             palette_curve(2), palette_curve(0), palette_curve(1));
 }

@@ -5,11 +5,13 @@
 #define ACTSCOPE_REPORTS_REPORT_H
 
 #include "analyzers/facts_select.h"
+#include "reports/gradients.h"
 #include "reports/sink.h"
 
 struct report_options {
   size_t top;                              /* longest list, 0 = no limit */
   const struct facts_selection *selection; /* by which facts were selected (facts_select), NULL: not at all */
+  const struct gradients *gradients;       /* NULL: none were checked */
   const char *table;                       /* CSV: this table alone, see report_rows.h; NULL: all */
 };
 

@@ -38,7 +38,9 @@ static void write_cell(struct sink *sink, const struct report_column *column, co
     sink_print(sink, "%s", cell->number ? "true" : "false");
     break;
   case CELL_PERCENT:
-    sink_print(sink, "%.10g", cell->percent);
+  case CELL_COSINE:
+  case CELL_ERROR:
+    sink_print(sink, "%.10g", cell->real);
     break;
   default:
     sink_print(sink, "%" PRId64, cell->number);

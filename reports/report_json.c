@@ -204,6 +204,19 @@ json_t *report_json_projections(const struct facts_projection *projections, size
   return array;
 }
 
+static json_t *gradients_json(const struct gradients *gradients) {
+  json_t *array = json_array();
+  for (size_t i = 0; i < gradients->count; i++) {
+    json_t *object = json_object();
+    json_put_count(object, "bits", gradients->widths[i].bits);
+    json_put_real(object, "min_cosine", gradients->widths[i].min_cosine);
+    json_put_real(object, "mean_cosine", gradients->widths[i].mean_cosine);
+    json_put_real(object, "max_relative_error", gradients->widths[i].max_relative_error);
+    json_array_append_new(array, object);
+  }
+  return array;
+}
+
 void report_json_emit(struct sink *sink, const struct facts *facts, const struct report_options *options) {
   json_t *root = json_begin("actscope.report/1");
   json_object_set_new(root, "run", run_json(&facts->run));
@@ -215,6 +228,9 @@ void report_json_emit(struct sink *sink, const struct facts *facts, const struct
     json_object_set_new(root, "selection", selection_json(facts, options->selection));
   }
   json_object_set_new(root, "projection", report_json_projections(facts->projections, facts->projections_count));
+  if (options->gradients) {
+    json_object_set_new(root, "gradients", gradients_json(options->gradients));
+  }
   json_object_set_new(root, "sites_at_peak", sites_json(facts, options, sink));
   json_emit(sink, root);
 }

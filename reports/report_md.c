@@ -29,39 +29,12 @@ static void write_text(struct sink *sink, const char *text) {
   free(clean);
 }
 
-static void write_number(struct sink *sink, enum cell_kind kind, int64_t number) {
-  char text[FORMAT_SIZE];
-  switch (kind) {
-  case CELL_BYTES:
-    sink_print(sink, "%s", format_bytes(text, (uint64_t)number));
-    break;
-  case CELL_SIGNED_BYTES:
-    sink_print(sink, "%s", format_signed_bytes(text, number));
-    break;
-  case CELL_COUNT:
-    sink_print(sink, "%s", format_count(text, (uint64_t)number));
-    break;
-  case CELL_TIME:
-    sink_print(sink, "%s", format_duration(text, (uint64_t)number));
-    break;
-  case CELL_BOOL:
-    sink_print(sink, "%s", number ? "yes" : "no");
-    break;
-  default:
-    sink_print(sink, "%" PRId64, number);
-  }
-}
-
 static void write_cell(struct sink *sink, const struct report_column *column, const struct report_cell *cell) {
   char text[FORMAT_SIZE];
-  if (!cell->known) {
-    sink_print(sink, "-");
-  } else if (column->kind == CELL_TEXT) {
+  if (cell->known && column->kind == CELL_TEXT) {
     write_text(sink, cell->text);
-  } else if (column->kind == CELL_PERCENT) {
-    sink_print(sink, "%s", format_percent(text, cell->percent, 100));
   } else {
-    write_number(sink, column->kind, cell->number);
+    sink_print(sink, "%s", report_cell_words(text, column->kind, cell));
   }
 }
 
@@ -105,6 +78,7 @@ static void write_row(struct sink *sink, const struct report_table *table, const
 
 static void write_table(struct sink *sink, struct report_rows *rows, const struct report_table *table) {
   size_t count = table->count(rows), shown = report_table_shown(table, rows, true);
+  char rest[REPORT_REST_SIZE];
   if (!count) {
     return;
   }
@@ -122,7 +96,7 @@ static void write_table(struct sink *sink, struct report_rows *rows, const struc
     }
   }
   if (shown < count) {
-    sink_print(sink, "\nand %zu more; --top 0 shows all\n", count - shown);
+    sink_print(sink, "\n%s\n", report_table_rest(table, rows, rest));
   }
 }
 

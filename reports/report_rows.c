@@ -2,7 +2,11 @@
 #include "reports/report_rows.h"
 
 #include "common/error.h"
+#include "reports/figures.h"
+#include "reports/format.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +52,11 @@ static struct report_cell known(int64_t value) {
 }
 
 static struct report_cell share(uint64_t part, uint64_t all) {
-  return (struct report_cell){.known = all > 0, .percent = all ? 100 * (double)part / (double)all : 0};
+  return (struct report_cell){.known = all > 0, .real = all ? 100 * (double)part / (double)all : 0};
+}
+
+static struct report_cell real(double value) {
+  return (struct report_cell){.known = isfinite(value), .real = value};
 }
 
 static size_t one(const struct report_rows *rows) {
@@ -172,6 +180,10 @@ static size_t op_count(const struct report_rows *rows) {
   return rows->facts->by_op_count;
 }
 
+static uint64_t op_bytes(const struct report_rows *rows, size_t index) {
+  return rows->facts->by_op[index].bytes;
+}
+
 static void op_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   const struct facts_op *op = &rows->facts->by_op[index];
   cells[0] = text(op->op);
@@ -204,12 +216,20 @@ static size_t layer_count(const struct report_rows *rows) {
   return rows->layers.count;
 }
 
+static uint64_t layer_bytes(const struct report_rows *rows, size_t index) {
+  return rows->layers.items[index].bytes;
+}
+
 static void layer_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   put_layer(rows, &rows->layers.items[index], cells);
 }
 
 static size_t like_layer_count(const struct report_rows *rows) {
   return rows->like_layers.count;
+}
+
+static uint64_t like_layer_bytes(const struct report_rows *rows, size_t index) {
+  return rows->like_layers.items[index].bytes;
 }
 
 static void like_layer_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
@@ -301,6 +321,10 @@ static size_t group_count(const struct report_rows *rows) {
   return rows->groups_count;
 }
 
+static uint64_t group_bytes(const struct report_rows *rows, size_t index) {
+  return rows->groups[index].block->bytes * rows->groups[index].count;
+}
+
 static void group_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   const struct facts_saved_block *block = rows->groups[index].block;
   groups_holders(block, rows->text, sizeof rows->text);
@@ -314,7 +338,7 @@ static void group_row(struct report_rows *rows, size_t index, struct report_cell
   cells[6] = text(block->site);
 }
 
-/* ---- projection, sites, steps ------------------------------------------------------------------------------------ */
+/* ---- projection, gradients, sites, steps ------------------------------------------------------------------------------------ */
 
 static const struct report_column projection_columns[] = {
     {"bits", "bits", CELL_NUMBER},
@@ -334,9 +358,28 @@ static void projection_row(struct report_rows *rows, size_t index, struct report
   cells[0] = number(projection->bits);
   cells[1] = count_of(projection->peak_bytes);
   cells[2] = number(projection->saving_bytes);
-  cells[3] = (struct report_cell){.known = true, .percent = projection->saving_percent};
+  cells[3] = real(projection->saving_percent);
   cells[4] = count_of(projection->eligible_bytes);
   cells[5] = count_of(projection->code_bytes);
+}
+
+static const struct report_column gradient_columns[] = {
+    {"bits", "bits", CELL_NUMBER},
+    {"min_cosine", "least cosine", CELL_COSINE},
+    {"mean_cosine", "mean cosine", CELL_COSINE},
+    {"max_relative_error", "largest relative error", CELL_ERROR},
+};
+
+static size_t gradient_count(const struct report_rows *rows) {
+  return rows->options->gradients ? rows->options->gradients->count : 0;
+}
+
+static void gradient_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct gradients_width *width = &rows->options->gradients->widths[index];
+  cells[0] = number(width->bits);
+  cells[1] = real(width->min_cosine);
+  cells[2] = real(width->mean_cosine);
+  cells[3] = real(width->max_relative_error);
 }
 
 static const struct report_column site_columns[] = {
@@ -346,6 +389,10 @@ static const struct report_column site_columns[] = {
 
 static size_t site_count(const struct report_rows *rows) {
   return rows->sites_count;
+}
+
+static uint64_t site_bytes(const struct report_rows *rows, size_t index) {
+  return rows->sites[index].bytes;
 }
 
 static void site_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
@@ -391,21 +438,23 @@ static const struct report_table tables[] = {
     {"saved", "Saved for backward", COLUMNS(saved_columns), .single = true, .count = one, .row = saved_row},
     {"selection", "Selected blocks", COLUMNS(selection_columns), .single = true, .count = selection_count,
      .row = selection_row},
-    {"by_op", "Saved by op", COLUMNS(op_columns), .is_list = true, .count = op_count, .row = op_row},
+    {"by_op", "Saved by op", COLUMNS(op_columns), .is_list = true, .count = op_count, .row = op_row, .bytes = op_bytes},
     {"by_layer", "Saved by layer", COLUMNS(layer_columns), .is_list = true, .for_programs = true, .count = layer_count,
-     .row = layer_row},
+     .row = layer_row, .bytes = layer_bytes},
     {"like_layers", "Saved by layer", COLUMNS(layer_columns), .is_list = true, .for_pages = true,
-     .count = like_layer_count, .row = like_layer_row},
+     .count = like_layer_count, .row = like_layer_row, .bytes = like_layer_bytes},
     {"projection", "Peak with few-bit codes in place of eligible blocks", COLUMNS(projection_columns),
      .count = projection_count, .row = projection_row},
+    {"gradients", "Few-bit gradients against exact ones", COLUMNS(gradient_columns), .count = gradient_count,
+     .row = gradient_row},
     {"reasons", "What codes can replace, and why not the rest", COLUMNS(reason_columns), .for_pages = true,
      .count = reason_count, .row = reason_row},
     {"list", "Saved blocks", COLUMNS(block_columns), .is_list = true, .for_programs = true, .count = block_count,
      .row = block_row},
     {"groups", "Saved blocks", COLUMNS(group_columns), .is_list = true, .for_pages = true, .count = group_count,
-     .row = group_row},
-    {"sites_at_peak", "Sites at the peak", COLUMNS(site_columns), .is_list = true, .count = site_count,
-     .row = site_row},
+     .row = group_row, .bytes = group_bytes},
+    {"sites_at_peak", "Sites at the peak", COLUMNS(site_columns), .is_list = true, .count = site_count, .row = site_row,
+     .bytes = site_bytes},
     {"steps", "Steps", COLUMNS(step_columns), .is_long = true, .count = step_count, .row = step_row},
 };
 
@@ -438,4 +487,48 @@ const char *report_table_names(void) {
 size_t report_table_shown(const struct report_table *table, const struct report_rows *rows, bool page) {
   size_t count = table->count(rows), top = rows->options->top;
   return (table->is_list || (page && table->is_long)) && top && top < count ? top : count;
+}
+
+const char *report_table_rest(const struct report_table *table, const struct report_rows *rows,
+                              char out[static REPORT_REST_SIZE]) {
+  const size_t count = table->count(rows), shown = report_table_shown(table, rows, true);
+  char number[FORMAT_SIZE], size[FORMAT_SIZE];
+  uint64_t bytes = 0;
+  out[0] = '\0';
+  if (shown == count) {
+    return out;
+  }
+  for (size_t i = shown; table->bytes && i < count; i++) {
+    bytes += table->bytes(rows, i);
+  }
+  snprintf(out, REPORT_REST_SIZE, "and %s more%s%s; --top 0 shows all", format_count(number, count - shown),
+           table->bytes ? ", " : "", table->bytes ? format_bytes(size, bytes) : "");
+  return out;
+}
+
+const char *report_cell_words(char out[static FORMAT_SIZE], enum cell_kind kind, const struct report_cell *cell) {
+  if (!cell->known) {
+    return strcpy(out, "-");
+  }
+  switch (kind) {
+  case CELL_BYTES:
+    return format_bytes(out, (uint64_t)cell->number);
+  case CELL_SIGNED_BYTES:
+    return format_signed_bytes(out, cell->number);
+  case CELL_COUNT:
+    return format_count(out, (uint64_t)cell->number);
+  case CELL_TIME:
+    return format_duration(out, (uint64_t)cell->number);
+  case CELL_BOOL:
+    return strcpy(out, cell->number ? "yes" : "no");
+  case CELL_PERCENT:
+    return format_percent(out, cell->real, 100);
+  case CELL_COSINE:
+    return format_cosine(out, cell->real);
+  case CELL_ERROR:
+    return format_relative(out, cell->real);
+  default:
+    snprintf(out, FORMAT_SIZE, "%" PRId64, cell->number);
+    return out;
+  }
 }

@@ -3,6 +3,7 @@
 #define ACTSCOPE_REPORTS_REPORT_ROWS_H
 
 #include "analyzers/facts_layers.h"
+#include "reports/format.h"
 #include "reports/groups.h"
 #include "reports/report.h"
 
@@ -18,14 +19,16 @@ enum cell_kind {
   CELL_NUMBER, /* a name that is a number: a step, a pid */
   CELL_TIME,   /* ns since the trace began, or a duration */
   CELL_BOOL,
-  CELL_PERCENT
+  CELL_PERCENT,
+  CELL_COSINE, /* or another share of 1, with as many digits as it takes */
+  CELL_ERROR   /* relative */
 };
 
 struct report_cell {
   bool known; /* false: there is no such figure */
   const char *text;
-  int64_t number; /* of all kinds but texts and percentages; CELL_BOOL: 0, 1 */
-  double percent;
+  int64_t number; /* of all kinds but texts and reals; CELL_BOOL: 0, 1 */
+  double real;    /* CELL_PERCENT, CELL_COSINE, CELL_ERROR */
 };
 
 struct report_column {
@@ -64,13 +67,21 @@ struct report_table {
   bool for_programs;
   size_t (*count)(const struct report_rows *rows);
   void (*row)(struct report_rows *rows, size_t index, struct report_cell *cells); /* zeroed cells, one a column */
+  uint64_t (*bytes)(const struct report_rows *rows, size_t index);                /* of a list: what a row stands for */
 };
 
 const struct report_table *report_tables(size_t *count);
 const struct report_table *report_table_find(const char *name); /* of those for programs; NULL: none */
 const char *report_table_names(void);                           /* "run, peak, ...", for messages; static */
 
+/* A cell of any kind but texts in words for people, "-" where there is no such figure. */
+const char *report_cell_words(char out[static FORMAT_SIZE], enum cell_kind kind, const struct report_cell *cell);
+
 /* Rows of the table that are shown: its count, or options.top if that is less and the table is a list. */
 size_t report_table_shown(const struct report_table *table, const struct report_rows *rows, bool page);
+/* What those that are not shown stand for: "and 12 more, 3.1 MiB; --top 0 shows all". "": all are shown. */
+enum { REPORT_REST_SIZE = 128 };
+const char *report_table_rest(const struct report_table *table, const struct report_rows *rows,
+                              char out[static REPORT_REST_SIZE]);
 
 #endif

@@ -78,6 +78,7 @@ void report_text_emit(struct sink *sink, const struct facts *facts, const struct
   report_text_by_op(sink, facts, &options);
   report_text_by_layer(sink, facts, &options);
   report_text_projection(sink, facts);
+  report_text_gradients(sink, &options);
   report_text_reasons(sink, facts);
   report_text_blocks(sink, facts, &options);
   report_text_sites(sink, facts, &options);

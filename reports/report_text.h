@@ -22,6 +22,7 @@ void report_text_by_op(struct sink *sink, const struct facts *facts, const struc
 void report_text_by_layer(struct sink *sink, const struct facts *facts,
                           const struct report_options *options); /* report_text_layers.c */
 void report_text_projection(struct sink *sink, const struct facts *facts);
+void report_text_gradients(struct sink *sink, const struct report_options *options);
 void report_text_reasons(struct sink *sink, const struct facts *facts);
 void report_text_steps(struct sink *sink, const struct facts *facts);
 

@@ -1,4 +1,5 @@
 /* The text report's tables: run, categories, ops, projection, reasons, steps. */
+#include "reports/figures.h"
 #include "reports/format.h"
 #include "reports/groups.h"
 #include "reports/project.h"
@@ -183,6 +184,31 @@ void report_text_projection(struct sink *sink, const struct facts *facts) {
     section_print(sink, "Peak with few-bit codes in place of eligible blocks");
     project_table_print(sink, facts);
   }
+}
+
+void report_text_gradients(struct sink *sink, const struct report_options *options) {
+  static const struct table_column columns[] = {{"bits", COLUMN_RIGHT, STYLE_BOLD},
+                                                {"least cosine", COLUMN_RIGHT, STYLE_PLAIN},
+                                                {"mean cosine", COLUMN_RIGHT, STYLE_PLAIN},
+                                                {"largest relative error", COLUMN_RIGHT, STYLE_PLAIN}};
+  struct table table;
+  char bits[16], title[64 + GRADIENTS_SUBJECT_SIZE];
+  if (!options->gradients) {
+    return;
+  }
+  section_print(sink, "Few-bit gradients against exact ones");
+  snprintf(title, sizeof title, "of %s", options->gradients->subject);
+  paragraph_print(sink, STYLE_DIM, 2, "  ", title);
+  table_init(&table, sink, columns, sizeof columns / sizeof *columns);
+  for (size_t i = 0; i < options->gradients->count; i++) {
+    const struct gradients_width *width = &options->gradients->widths[i];
+    snprintf(bits, sizeof bits, "%u", width->bits);
+    table_cell(&table, bits);
+    table_cosine(&table, width->min_cosine);
+    table_cosine(&table, width->mean_cosine);
+    table_relative(&table, width->max_relative_error);
+  }
+  table_print(&table);
 }
 
 /* ---- why (not) ----------------------------------------------------------------------------------------------- */

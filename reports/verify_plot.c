@@ -1,5 +1,6 @@
 /* A check of gradients as a plot: how far each row's cosine is from 1, on a logarithmic scale. */
 #include "reports/gnuplot.h"
+#include "reports/palette.h"
 #include "reports/verify_view.h"
 
 #include <math.h>
@@ -22,12 +23,10 @@ static void print_data(struct sink *sink, const char *name, const struct verify_
 }
 
 static void print_curves(struct sink *sink, const struct verify_result *result, const char *name, int column) {
-  static const char *const colours[] = {"#d62728", "#ff7f0e", "#1f77b4", "#2ca02c",
-                                        "#9467bd", "#8c564b", "#e377c2", "#17becf"};
   sink_print(sink, "plot ");
   for (size_t i = 0; i < result->widths_count; i++) {
     sink_print(sink, "%s$%s%u using 1:%d with linespoints pt 7 ps 0.4 lc rgb '%s' title '%u bit%s'", i ? ", " : "",
-               name, result->widths[i].bits, column, colours[i], result->widths[i].bits,
+               name, result->widths[i].bits, column, palette_curve(i), result->widths[i].bits,
                result->widths[i].bits > 1 ? "s" : "");
   }
   sink_print(sink, "\n");

@@ -206,6 +206,14 @@ static void add_stacks(struct facts *facts) {
   }
 }
 
+static struct facts_sample sample_at(uint64_t time_ns, uint64_t live, uint64_t saved) {
+  struct facts_sample sample = {.time_ns = time_ns, .live_bytes = live, .saved_bytes = saved};
+  sample.categories[CATEGORY_SAVED_ACTIVATION] = saved;
+  sample.categories[CATEGORY_SMALL] = 40 * MIB;
+  sample.categories[CATEGORY_OTHER] = live - saved - 40 * MIB;
+  return sample;
+}
+
 /* Live bytes climb and fall once a step; the fourth step's have the peak. */
 static void add_timeline(struct facts *facts) {
   static const struct {
@@ -216,13 +224,10 @@ static void add_timeline(struct facts *facts) {
   for (size_t step = 0; step < facts->steps_count; step++) {
     for (size_t i = 0; i < 4; i++) {
       facts->timeline[facts->timeline_count++] =
-          (struct facts_sample){.time_ns = facts->steps[step].begin_ns + shape[i].after_ms * MS,
-                                .live_bytes = shape[i].live,
-                                .saved_bytes = shape[i].saved};
+          sample_at(facts->steps[step].begin_ns + shape[i].after_ms * MS, shape[i].live, shape[i].saved);
     }
   }
-  facts->timeline[3 * 4 + 2] =
-      (struct facts_sample){.time_ns = facts->peak.time_ns, .live_bytes = facts->peak.bytes, .saved_bytes = 300 * MIB};
+  facts->timeline[3 * 4 + 2] = sample_at(facts->peak.time_ns, facts->peak.bytes, 300 * MIB);
 }
 
 static void add_modules(struct facts *facts) {
