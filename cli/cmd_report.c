@@ -6,12 +6,16 @@
 #include "cli/selection.h"
 #include "cli/subject.h"
 
+#include "reports/format.h"
 #include "reports/plot_files.h"
+#include "reports/plot_pictures.h"
 #include "reports/report.h"
 #include "reports/report_rows.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +28,7 @@ struct arguments {
   struct report_options report;
   const char *plots;  /* a folder, NULL: none */
   const char *verify; /* a file, NULL: none */
+  char *command;      /* all of the command line */
   struct facts_selection selection;
   struct output output;
 };
@@ -86,9 +91,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 }
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "text (a page to read), json (actscope.report/1), csv, or md (Markdown)", 0},
+    {"format", 'f', "FORMAT", 0, "text (a page to read), json (actscope.report/1), csv, md (Markdown), or html (a page with plots)", 0},
     {"table", KEY_TABLE, "TABLE", 0, "With csv: this table alone, with columns of its own, such as by_op or list", 0},
-    {"top", KEY_TOP, "N", 0, "Show the first N of each list, 0 = all (default: 10 in text and md, else all)", 0},
+    {"top", KEY_TOP, "N", 0, "Show the first N of each list, 0 = all (default: 10 in text and md, 100 in html, else all)", 0},
     {"plots", KEY_PLOTS, "DIR", 0,
      "Draw plots into DIR, too: SVG, PNG and PDF with data and scripts beside them (needs gnuplot)", 0},
     {"verify", KEY_VERIFY, "FILE.json", 0,
@@ -105,28 +110,64 @@ static const struct argp argp = {
            "that few-bit codes would have given.\vRUN is a trace made by `actscope record', or a store made by "
            "`actscope analyze'. Exit status: 0 done, 2 wrong usage, 3 bad or damaged input, or output not written."};
 
-static int emit(const struct arguments *arguments, const struct facts *facts, struct error *err) {
-  const struct report_backend *backend = arguments->backend;
+static int out_of_memory(struct error *err) {
+  return error_set(err, ERROR_MEMORY, "out of memory");
+}
+
+static int write_report(const struct arguments *arguments, const struct report_backend *backend,
+                        const struct facts *facts, const struct report_page *page, struct error *err) {
   struct report_options report = arguments->report;
   struct sink sink;
   int code = output_open(&sink, &arguments->output, arguments->run.name, err);
   if (code < 0) {
     return code;
   }
+  report.top = arguments->top_given ? report.top : backend->top;
+  report.selection = &arguments->selection;
+  report.page = page;
+  backend->emit(&sink, facts, &report);
+  return sink_close(&sink, err);
+}
+
+/* A page without plots is a page all the same. */
+static int write_page(const struct arguments *arguments, const struct report_backend *backend,
+                      const struct facts *facts, struct error *err) {
+  struct plot_view view;
+  struct plot_pictures pictures = {.count = 0};
+  char *run = format_path(arguments->run.name);
+  int code = plot_view_init(&view, facts, arguments->report.gradients);
+  code = code < 0 || !run || !arguments->command ? out_of_memory(err) : plot_pictures_draw(&pictures, &view, err);
+  plot_view_fini(&view);
+  if (code == 0 && pictures.notice[0]) {
+    command_note("%s; the page has no plots", pictures.notice);
+  }
+  if (code == 0 && !pictures.interrupted) {
+    const struct report_page page = {&pictures, ACTSCOPE_VERSION, run, arguments->command};
+    code = write_report(arguments, backend, facts, &page, err);
+  }
+  const bool interrupted = pictures.interrupted;
+  plot_pictures_fini(&pictures);
+  free(run);
+  if (interrupted) {
+    raise(SIGINT);
+  }
+  return code;
+}
+
+static int emit(const struct arguments *arguments, const struct facts *facts, struct error *err) {
+  const struct report_backend *backend = arguments->backend;
   if (arguments->output.json || !backend) {
     backend = report_backend_find(arguments->output.json ? "json" : "text");
   }
-  report.top = arguments->top_given ? report.top : backend->top;
-  report.selection = &arguments->selection;
-  backend->emit(&sink, facts, &report);
-  return sink_close(&sink, err);
+  return backend->pictures ? write_page(arguments, backend, facts, err)
+                           : write_report(arguments, backend, facts, NULL, err);
 }
 
 static int draw(const struct arguments *arguments, const struct facts *facts, struct error *err) {
   struct plot_view view;
   struct plot_files files = {0};
   int code = plot_view_init(&view, facts, arguments->report.gradients);
-  code = code < 0 ? error_set(err, code, "out of memory") : plot_files_write(arguments->plots, &view, &files, err);
+  code = code < 0 ? out_of_memory(err) : plot_files_write(arguments->plots, &view, &files, err);
   plot_view_fini(&view);
   if (code == 0 && files.missing) {
     command_note("there is no gnuplot: %s has scripts and data, but no pictures; install gnuplot-nox",
@@ -148,15 +189,27 @@ static int prepare(struct arguments *arguments, struct gradients *gradients, str
   return code;
 }
 
+/* "actscope report ..." as a shell would be told; NULL: no memory. */
+static char *command_line(int argc, char *const *argv) {
+  char *words = format_command(argc - 1, (const char *const *)argv + 1), *line = NULL;
+  if (words && asprintf(&line, "actscope report %s", words) < 0) {
+    line = NULL;
+  }
+  free(words);
+  return line;
+}
+
 static int run(int argc, char **argv) {
   struct arguments arguments = {.run = SUBJECT_RUN, .selection = FACTS_SELECT_ALL};
   struct gradients gradients;
   struct facts facts = {0};
   struct error err;
   int code;
+  arguments.command = command_line(argc, argv);
   argp_parse(&argp, argc, argv, 0, NULL, &arguments);
   code = prepare(&arguments, &gradients, &err);
   if (code < 0) {
+    free(arguments.command);
     return command_fail(code, &err);
   }
   code = facts_selection_needs_history(&arguments.selection) ? load_facts_history(arguments.run.name, &facts, &err)
@@ -169,6 +222,7 @@ static int run(int argc, char **argv) {
     code = draw(&arguments, &facts, &err);
   }
   facts_fini(&facts);
+  free(arguments.command);
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;
 }
 

@@ -16,6 +16,7 @@ const struct palette_color palette[PALETTE_COUNT] = {
     [PALETTE_UPDATE] = {"update", "#5f6875", "#a0a9b6"},
     [PALETTE_INK] = {"ink", "#1b1f24", "#e6e8eb"},
     [PALETTE_GRID] = {"grid", "#e1e4e8", "#343a43"},
+    [PALETTE_PAPER] = {"paper", "#ffffff", "#15181d"},
 };
 
 const enum category palette_stack[CATEGORY_COUNT] = {

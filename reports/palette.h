@@ -20,6 +20,7 @@ enum palette_index { /* from 0 on: enum category */
                      PALETTE_UPDATE,
                      PALETTE_INK,
                      PALETTE_GRID,
+                     PALETTE_PAPER,
                      PALETTE_COUNT
 };
 extern const struct palette_color palette[PALETTE_COUNT];

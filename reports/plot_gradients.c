@@ -68,5 +68,13 @@ static void describe(struct sink *sink, const struct plot_view *view) {
   sink_print(sink, ".");
 }
 
+static size_t legend(const struct plot_view *view, struct plot_legend items[static PLOT_LEGEND_MAX]) {
+  size_t count = 0;
+  (void)view;
+  plot_legend_add(items, &count, "temporary", "the farthest", true);
+  plot_legend_add(items, &count, "parameter", "on average", true);
+  return count;
+}
+
 const struct plot plot_gradients = {
-    "gradients", "Few-bit gradients against exact ones", {&data}, has, height, settings, curves, describe};
+    "gradients", "Few-bit gradients against exact ones", {&data}, has, height, settings, curves, describe, legend};

@@ -12,7 +12,7 @@
 enum {
   ROWS = 40,
   ROWS_NARROW = 20,
-  ROW_HEIGHT = 15,
+  ROW_HEIGHT = 17,
   FRAME_HEIGHT = 90,
   LABEL = 44,
   LABEL_NARROW = 20,
@@ -202,5 +202,15 @@ static void describe(struct sink *sink, const struct plot_view *view) {
       rows_of(view), view->facts->saved_step);
 }
 
+static size_t legend(const struct plot_view *view, struct plot_legend items[static PLOT_LEGEND_MAX]) {
+  size_t count = 0;
+  (void)view;
+  plot_legend_add(items, &count, "saved_activation", "held for backward", false);
+  plot_legend_add(items, &count, "few_bit", "held, and few-bit codes could replace it", false);
+  plot_legend_add(items, &count, "other", "allocated", true);
+  return count;
+}
+
 const struct plot plot_lifetimes = {
-    "lifetimes", "Lifetimes of the largest saved blocks of a step", {&data}, has, height, settings, curves, describe};
+    "lifetimes", "Lifetimes of the largest saved blocks of a step", {&data}, has, height, settings, curves, describe,
+    legend};

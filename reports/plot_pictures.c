@@ -36,6 +36,7 @@ static int write_script(struct plot_pictures *pictures, struct plot_view *view, 
     }
     struct plot_picture *picture = &pictures->items[pictures->count++];
     *picture = (struct plot_picture){.plot = plot, .description = describe(plot, view)};
+    picture->legend_count = plot->legend ? plot->legend(view, picture->legend) : 0;
     for (int narrow = 0; narrow < 2; narrow++) {
       view->narrow = narrow;
       plot_inline_emit(script, plot, view);

@@ -12,6 +12,8 @@ struct plot_picture {
   const struct plot *plot;
   char *wide, *narrow; /* SVG documents */
   char *description;   /* in words */
+  struct plot_legend legend[PLOT_LEGEND_MAX];
+  size_t legend_count;
 };
 
 struct plot_pictures {

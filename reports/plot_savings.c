@@ -49,8 +49,10 @@ static void settings(struct sink *sink, const struct plot_view *view) {
              view->facts->projections_count);
 }
 
-/* Bars begin at zero: what is saved shows in its true proportion to the peak. */
+/* Bars begin at zero: what is saved shows in its true proportion to the peak. Where there is little room, the peaks' figures
+ * are left to the table. */
 static void curves(struct sink *sink, const struct plot_view *view) {
+  enum { PEAK_FIGURES = 3 };
   static const char *const parts[] = {
       " using 0:($0 == 0 ? $2/unit : NaN):xtic(1) with boxes lc rgb color_backward, \\\n  ",
       " using 0:($0 == 0 ? NaN : $2/unit) with boxes lc rgb color_few_bit, \\\n  ",
@@ -59,8 +61,10 @@ static void curves(struct sink *sink, const struct plot_view *view) {
       " using 0:($0 == 0 ? NaN : $2/unit):5 with labels offset 0,0.7 tc rgb color_ink\n"};
   sink_print(sink, "plot ");
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-    plot_source(sink, view, &data);
-    sink_print(sink, "%s", parts[i]);
+    if (i != PEAK_FIGURES || !view->narrow) {
+      plot_source(sink, view, &data);
+      sink_print(sink, "%s", parts[i]);
+    }
   }
 }
 
@@ -75,5 +79,5 @@ static void describe(struct sink *sink, const struct plot_view *view) {
   sink_print(sink, ".");
 }
 
-const struct plot plot_savings = {"savings", "Peak with codes of few bits", {&data}, has, height, settings, curves,
-                                  describe};
+const struct plot plot_savings = {
+    "savings", "Peak with codes of few bits", {&data}, has, height, settings, curves, describe, NULL};

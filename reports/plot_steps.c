@@ -64,5 +64,13 @@ static void describe(struct sink *sink, const struct plot_view *view) {
              view->facts->steps_count, format_bytes(bytes, highest_of(view->facts)));
 }
 
-const struct plot plot_steps = {
-    "steps", "Peak and saved bytes of every step", {&plot_data_steps}, has, height, settings, curves, describe};
+static size_t legend(const struct plot_view *view, struct plot_legend items[static PLOT_LEGEND_MAX]) {
+  size_t count = 0;
+  (void)view;
+  plot_legend_add(items, &count, "parameter", "peak", true);
+  plot_legend_add(items, &count, "saved_activation", "saved for backward", true);
+  return count;
+}
+
+const struct plot plot_steps = {"steps",  "Peak and saved bytes of every step", {&plot_data_steps}, has, height, settings,
+                                curves, describe, legend};

@@ -4,6 +4,7 @@
 #include "reports/plots.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 /* More points than pixels say nothing more, and make a page heavy. More phases than some pixels wide cannot be told apart. */
 enum { POINTS = 640, POINTS_NARROW = 260, PHASES = 160, PHASES_NARROW = 40, MARKS = 12, MARKS_NARROW = 5 };
@@ -91,14 +92,17 @@ static bool has_phases(const struct plot_view *view) {
   return view->facts->steps_count && view->facts->steps_count <= most;
 }
 
-/* The numbers of steps at their begin, as many as there is room for, evenly. */
+/* The numbers of steps at their begin, as many as there is room for, evenly. One that began before the first sample has its
+ * mark there. */
 static void print_marks(struct sink *sink, const struct plot_view *view) {
   const struct facts *facts = view->facts;
   const size_t most = view->narrow ? MARKS_NARROW : MARKS, each = (facts->steps_count + most - 1) / most;
+  const uint64_t first = facts->timeline[0].time_ns;
   sink_print(sink, "set x2tics (");
   for (size_t i = 0; i < facts->steps_count; i += each) {
+    const uint64_t begin = facts->steps[i].begin_ns;
     sink_print(sink, "%s'%s%u' %.9g/unit_time", i ? ", " : "", i ? "" : "step ", facts->steps[i].index,
-               (double)facts->steps[i].begin_ns / 1e9);
+               (double)(begin > first ? begin : first) / 1e9);
   }
   sink_print(sink, ") scale 0.5\nset grid x2tics\n");
 }
@@ -180,11 +184,12 @@ static void curves(struct sink *sink, const struct plot_view *view) {
     plot_source(sink, view, &data);
     sink_print(sink, " using ($1/unit_time):($2/unit) with lines lc rgb color_other title 'live'");
   }
-  if (view->few_bit_levels) {
+  if (view->few_bit_levels) { /* with an edge, to stand out from any colour */
     sink_print(sink, ", \\\n  ");
     plot_source(sink, view, &data);
-    sink_print(sink,
-               " using ($1/unit_time):($11/unit) with lines lw 1.2 lc rgb color_ink title 'with %u-bit gradients'",
+    sink_print(sink, " using ($1/unit_time):($11/unit) with lines lw 3 lc rgb color_paper notitle, \\\n  ");
+    plot_source(sink, view, &data);
+    sink_print(sink, " using ($1/unit_time):($11/unit) with lines lw 1.2 lc rgb color_ink title 'with %u-bit gradients'",
                view->few_bit->bits);
   }
   print_phases(sink, view);
@@ -208,6 +213,26 @@ static void describe(struct sink *sink, const struct plot_view *view) {
   }
 }
 
+/* From the top of the stack down. */
+static size_t legend(const struct plot_view *view, struct plot_legend items[static PLOT_LEGEND_MAX]) {
+  char text[PLOT_LEGEND_SIZE];
+  size_t count = 0;
+  for (size_t i = CATEGORY_COUNT; i-- > 0;) {
+    const enum category category = palette_stack[i];
+    if (is_present(view->facts, category)) {
+      plot_legend_add(items, &count, palette[category].name, plot_category(text, category), false);
+    }
+  }
+  if (view->few_bit_levels) {
+    snprintf(text, sizeof text, "with %u-bit gradients", view->few_bit->bits);
+    plot_legend_add(items, &count, "ink", text, true);
+  }
+  for (size_t i = PALETTE_FORWARD; has_phases(view) && i <= PALETTE_UPDATE; i++) {
+    plot_legend_add(items, &count, palette[i].name, palette[i].name, false);
+  }
+  return count;
+}
+
 const struct plot plot_timeline = {
-    "timeline", "Live bytes over time, by category", {&data, &plot_data_steps}, has, height, settings, curves,
-    describe};
+    "timeline", "Live bytes over time, by category", {&data, &plot_data_steps}, has, height, settings, curves, describe,
+    legend};

@@ -8,6 +8,7 @@
 #include "reports/summary.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +76,12 @@ const char *plot_category(char out[static PLOT_CATEGORY_SIZE], enum category cat
     *c = *c == '_' ? ' ' : *c;
   }
   return out;
+}
+
+void plot_legend_add(struct plot_legend *legend, size_t *count, const char *color, const char *text, bool line) {
+  struct plot_legend *item = &legend[(*count)++];
+  *item = (struct plot_legend){.color = color, .line = line};
+  snprintf(item->text, sizeof item->text, "%s", text);
 }
 
 void plot_field(struct sink *sink, const char *text) {

@@ -31,7 +31,13 @@ struct plot_data { /* a table of tab-separated columns, the first line their nam
   void (*emit)(struct sink *sink, const struct plot_view *view);
 };
 
-enum { PLOT_DATA_MAX = 2 };
+enum { PLOT_DATA_MAX = 2, PLOT_LEGEND_MAX = CATEGORY_COUNT + 4, PLOT_LEGEND_SIZE = 48 };
+
+struct plot_legend { /* a line of it */
+  const char *color; /* of the palette, by name */
+  char text[PLOT_LEGEND_SIZE];
+  bool line; /* not an area */
+};
 
 struct plot {
   const char *name, *title;
@@ -41,6 +47,8 @@ struct plot {
   void (*settings)(struct sink *sink, const struct plot_view *view);
   void (*curves)(struct sink *sink, const struct plot_view *view);   /* the plot command */
   void (*describe)(struct sink *sink, const struct plot_view *view); /* in a sentence, for who cannot see it */
+  /* Of the page, where gnuplot draws none; returns how many. NULL: the plot needs none. */
+  size_t (*legend)(const struct plot_view *view, struct plot_legend legend[static PLOT_LEGEND_MAX]);
 };
 
 extern const struct plot plot_timeline, plot_steps, plot_lifetimes, plot_savings, plot_gradients;
@@ -70,6 +78,9 @@ const char *plot_time_unit(struct sink *sink, uint64_t ns);
 /* "saved activation" */
 enum { PLOT_CATEGORY_SIZE = 32 };
 const char *plot_category(char out[static PLOT_CATEGORY_SIZE], enum category category);
+
+/* The next line of a legend. */
+void plot_legend_add(struct plot_legend *legend, size_t *count, const char *color, const char *text, bool line);
 
 /* A field of a table: no tab, no line end, no quote of gnuplot's. */
 void plot_field(struct sink *sink, const char *text);

@@ -4,10 +4,11 @@
 #include <string.h>
 
 static const struct report_backend backends[] = {
-    {"text", "a page to read", report_text_emit, 10},
-    {"json", "schema actscope.report/1, for programs", report_json_emit, 0},
-    {"csv", "table,row,figure,value, or one table, for spreadsheets", report_csv_emit, 0},
-    {"md", "Markdown, for issues and wikis", report_md_emit, 10},
+    {"text", "a page to read", report_text_emit, false, 10},
+    {"json", "schema actscope.report/1, for programs", report_json_emit, false, 0},
+    {"csv", "table,row,figure,value, or one table, for spreadsheets", report_csv_emit, false, 0},
+    {"md", "Markdown, for issues and wikis", report_md_emit, false, 10},
+    {"html", "one page with plots, for a browser", report_html_emit, true, 100},
 };
 
 const struct report_backend *report_backends(size_t *count) {

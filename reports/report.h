@@ -8,10 +8,20 @@
 #include "reports/gradients.h"
 #include "reports/sink.h"
 
+struct plot_pictures;
+
+struct report_page { /* what an HTML page has besides facts */
+  const struct plot_pictures *pictures;
+  const char *version; /* of actscope */
+  const char *run;     /* the trace or store, as a shell would be told */
+  const char *command; /* the command that made the page, likewise */
+};
+
 struct report_options {
   size_t top;                              /* longest list, 0 = no limit */
   const struct facts_selection *selection; /* by which facts were selected (facts_select), NULL: not at all */
   const struct gradients *gradients;       /* NULL: none were checked */
+  const struct report_page *page;          /* HTML; NULL: figures only, without plots */
   const char *table;                       /* CSV: this table alone, see report_rows.h; NULL: all */
 };
 
@@ -19,6 +29,7 @@ struct report_backend {
   const char *name, *summary;
   /* Writes to the sink; what fails there, the sink keeps. */
   void (*emit)(struct sink *sink, const struct facts *facts, const struct report_options *options);
+  bool pictures; /* has a use for options.page */
   size_t top; /* a good default for options.top: a page for people is short, what programs read is whole */
 };
 
@@ -37,6 +48,7 @@ const char *report_backend_names(void);
 void report_text_emit(struct sink *sink, const struct facts *facts, const struct report_options *options);
 void report_json_emit(struct sink *sink, const struct facts *facts, const struct report_options *options);
 void report_csv_emit(struct sink *sink, const struct facts *facts, const struct report_options *options);
+void report_html_emit(struct sink *sink, const struct facts *facts, const struct report_options *options);
 void report_md_emit(struct sink *sink, const struct facts *facts, const struct report_options *options);
 
 #endif

@@ -25,6 +25,7 @@ ALL_PACKAGES=(
   python3 python3-venv python3-numpy python3-torch libopenblas0-pthread # reference BLAS is ten times slower
   python3-sklearn # for its digits.csv.gz: handwritten digits to train on
   heaptrack gdb strace
+  chromium # the HTML report is tested in it
   zsh man-db mandoc # completion and manual pages are tested with them
 )
 

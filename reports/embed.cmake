@@ -1,0 +1,11 @@
+# cmake -DOUTPUT=x.c -DHEADER=x.h "-DTEXTS=name=file;name=file" -P embed.cmake: texts as constant strings of a C file.
+file(WRITE ${OUTPUT}.new "#include \"${HEADER}\"\n")
+foreach(text IN LISTS TEXTS)
+  string(REGEX MATCH "^([^=]+)=(.*)$" matched ${text})
+  file(READ ${CMAKE_MATCH_2} bytes HEX)
+  set(name ${CMAKE_MATCH_1})
+  string(REGEX REPLACE "(................................................................)" "\\1\n" bytes "${bytes}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+  file(APPEND ${OUTPUT}.new "const char ${name}[] = {\n${bytes}0};\n")
+endforeach()
+file(RENAME ${OUTPUT}.new ${OUTPUT})
