@@ -91,9 +91,11 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 }
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "text (a page to read), json (actscope.report/1), csv, md (Markdown), or html (a page with plots)", 0},
+    {"format", 'f', "FORMAT", 0,
+     "text (a page to read), json (actscope.report/1), csv, md (Markdown), or html (a page with plots)", 0},
     {"table", KEY_TABLE, "TABLE", 0, "With csv: this table alone, with columns of its own, such as by_op or list", 0},
-    {"top", KEY_TOP, "N", 0, "Show the first N of each list, 0 = all (default: 10 in text and md, 100 in html, else all)", 0},
+    {"top", KEY_TOP, "N", 0,
+     "Show the first N of each list, 0 = all (default: 10 in text and md, 100 in html, else all)", 0},
     {"plots", KEY_PLOTS, "DIR", 0,
      "Draw plots into DIR, too: SVG, PNG and PDF with data and scripts beside them (needs gnuplot)", 0},
     {"verify", KEY_VERIFY, "FILE.json", 0,

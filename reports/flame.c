@@ -72,8 +72,8 @@ static struct flame_node *new_node(struct flame *flame, uint32_t parent, const c
     flame->nodes = nodes;
     flame->capacity = capacity;
   }
-  flame->nodes[flame->count] = (struct flame_node){
-      .name = name, .parent = parent, .depth = flame->count ? flame->nodes[parent].depth + 1 : 0};
+  flame->nodes[flame->count] =
+      (struct flame_node){.name = name, .parent = parent, .depth = flame->count ? flame->nodes[parent].depth + 1 : 0};
   return &flame->nodes[flame->count++];
 }
 

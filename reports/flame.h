@@ -16,10 +16,10 @@ struct flame_node {
   uint32_t first_child, children;      /* in flame.order */
 };
 
-struct flame { /* zeroed: none */
+struct flame {              /* zeroed: none */
   struct flame_node *nodes; /* the root first, parents before children */
   size_t count, capacity;
-  uint32_t *order; /* nodes by parent, the largest first */
+  uint32_t *order;         /* nodes by parent, the largest first */
   struct strings *strings; /* of names */
 };
 

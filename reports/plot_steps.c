@@ -72,5 +72,5 @@ static size_t legend(const struct plot_view *view, struct plot_legend items[stat
   return count;
 }
 
-const struct plot plot_steps = {"steps",  "Peak and saved bytes of every step", {&plot_data_steps}, has, height, settings,
-                                curves, describe, legend};
+const struct plot plot_steps = {
+    "steps", "Peak and saved bytes of every step", {&plot_data_steps}, has, height, settings, curves, describe, legend};

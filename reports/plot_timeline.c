@@ -189,7 +189,8 @@ static void curves(struct sink *sink, const struct plot_view *view) {
     plot_source(sink, view, &data);
     sink_print(sink, " using ($1/unit_time):($11/unit) with lines lw 3 lc rgb color_paper notitle, \\\n  ");
     plot_source(sink, view, &data);
-    sink_print(sink, " using ($1/unit_time):($11/unit) with lines lw 1.2 lc rgb color_ink title 'with %u-bit gradients'",
+    sink_print(sink,
+               " using ($1/unit_time):($11/unit) with lines lw 1.2 lc rgb color_ink title 'with %u-bit gradients'",
                view->few_bit->bits);
   }
   print_phases(sink, view);

@@ -30,7 +30,7 @@ struct report_backend {
   /* Writes to the sink; what fails there, the sink keeps. */
   void (*emit)(struct sink *sink, const struct facts *facts, const struct report_options *options);
   bool pictures; /* has a use for options.page */
-  size_t top; /* a good default for options.top: a page for people is short, what programs read is whole */
+  size_t top;    /* a good default for options.top: a page for people is short, what programs read is whole */
 };
 
 /* The order of lists. */

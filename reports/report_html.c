@@ -181,8 +181,8 @@ static void write_saved_answer(const struct html_page *page) {
     return;
   }
   snprintf(more, sizeof more, "%s of the peak, kept for backward", format_bytes(bytes, saved));
-  write_answer(page, "answer-saved", "Saved activations", format_percent(share, (double)saved, (double)facts->peak.bytes),
-               more);
+  write_answer(page, "answer-saved", "Saved activations",
+               format_percent(share, (double)saved, (double)facts->peak.bytes), more);
 }
 
 static void write_few_bit_answer(const struct html_page *page) {
@@ -258,8 +258,9 @@ static void write_page(const struct html_page *page) {
   write_contents(page);
   sink_print(sink, "<main id=\"main\">\n");
   write_sections(page);
-  sink_print(sink, "</main>\n<footer><p>Made by actscope%s%s. Bytes are powers of two: 1 MiB is 1,048,576 bytes.</p>"
-                   "</footer>\n<script>\n%s</script>\n</body>\n</html>\n",
+  sink_print(sink,
+             "</main>\n<footer><p>Made by actscope%s%s. Bytes are powers of two: 1 MiB is 1,048,576 bytes.</p>"
+             "</footer>\n<script>\n%s</script>\n</body>\n</html>\n",
              page->options->page ? " " : "", page->options->page ? page->options->page->version : "", page_script);
 }
 

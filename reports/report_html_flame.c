@@ -79,10 +79,11 @@ static void write_graph(const struct html_page *page, const struct flame *flame)
   if (sink_close(&frames, &err) != 0) {
     sink_fail(page->sink, ENOMEM);
   } else {
-    sink_print(page->sink,
-               "<svg id=\"flame-graph\" class=\"flame\" role=\"img\" aria-label=\"The peak by allocation stack; the table "
-               "of sites has the largest of it in words\" width=\"100%%\" height=\"%u\">\n",
-               (deepest + 1) * ROW);
+    sink_print(
+        page->sink,
+        "<svg id=\"flame-graph\" class=\"flame\" role=\"img\" aria-label=\"The peak by allocation stack; the table "
+        "of sites has the largest of it in words\" width=\"100%%\" height=\"%u\">\n",
+        (deepest + 1) * ROW);
     sink_write(page->sink, frames.memory, frames.memory_size);
     sink_print(page->sink, "</svg>\n");
   }
@@ -111,12 +112,13 @@ void html_flame(const struct html_page *page) {
     write_graph(page, &flame);
     sink_print(page->sink, "<p id=\"flame-detail\" class=\"detail\" aria-live=\"polite\"></p>\n");
     write_legend(page, &flame.nodes[0]);
-    sink_print(page->sink,
-               "<figcaption>Each bar is a function, as wide as the bytes at the peak that were allocated in it, its callers "
-               "above it; the colour tells what most of them are. Frames without a name and those of less than "
-               "%.2f%% are left out, and the Python interpreter's own are one. <code>actscope export --format "
-               "collapsed</code> has them all.</figcaption>\n</figure>\n",
-               share_min);
+    sink_print(
+        page->sink,
+        "<figcaption>Each bar is a function, as wide as the bytes at the peak that were allocated in it, its callers "
+        "above it; the colour tells what most of them are. Frames without a name and those of less than "
+        "%.2f%% are left out, and the Python interpreter's own are one. <code>actscope export --format "
+        "collapsed</code> has them all.</figcaption>\n</figure>\n",
+        share_min);
   }
   flame_fini(&flame);
 }

@@ -23,7 +23,10 @@ static void note(void *context, bool warns, const char *text) {
   if (warns != notes->warns) {
     return;
   }
-  sink_print(notes->sink, "%s<li>", notes->any ? "" : warns ? "<ul class=\"notes warns\">\n" : "<ul class=\"notes\">\n");
+  sink_print(notes->sink, "%s<li>",
+             notes->any ? ""
+             : warns    ? "<ul class=\"notes warns\">\n"
+                        : "<ul class=\"notes\">\n");
   html_text(notes->sink, text);
   sink_print(notes->sink, "</li>\n");
   notes->any = true;
