@@ -103,6 +103,11 @@ static uint64_t token_of(const void *data, const char *op) {
 /* A region was marked: also small pieces of a block may be known to the analysis. */
 static bool has_regions;
 
+/* May it be in a block that is recorded? An allocator rounds sizes up. */
+static bool may_be_known(uint64_t bytes) {
+  return bytes + 64 >= recorder_min_size || __atomic_load_n(&has_regions, __ATOMIC_RELAXED);
+}
+
 static uint64_t size_of(uint32_t type) {
   switch (type) { /* c10::ScalarType */
   case 0:
@@ -125,8 +130,7 @@ static uint64_t size_of(uint32_t type) {
 EXPORT void actscope_mark_hook_save(const void *data, uint64_t elements, uint32_t type, const char *op);
 EXPORT void actscope_mark_hook_save(const void *data, uint64_t elements, uint32_t type, const char *op) {
   const uint64_t bytes = elements * size_of(type);
-  const bool small = bytes + 64 < recorder_min_size && !__atomic_load_n(&has_regions, __ATOMIC_RELAXED);
-  if (elements > TRACE_SIZE_MAX / 8 || small) {
+  if (elements > TRACE_SIZE_MAX / 8 || !may_be_known(bytes)) {
     return;
   }
   struct trace_save save = {
@@ -148,7 +152,7 @@ EXPORT void actscope_mark_hook_release(const void *data, const char *op) {
 
 EXPORT void actscope_mark_hook_parameter(const void *data, uint64_t bytes, const char *name);
 EXPORT void actscope_mark_hook_parameter(const void *data, uint64_t bytes, const char *name) {
-  if (bytes <= TRACE_SIZE_MAX && bytes + 64 >= recorder_min_size) {
+  if (bytes <= TRACE_SIZE_MAX && may_be_known(bytes)) {
     recorder_resident((uintptr_t)data, bytes, TRACE_ROLE_PARAMETER, name ? name : "", name ? strlen(name) : 0);
   }
 }

@@ -26,8 +26,8 @@
  * and a mark costs a load and a branch; with -DACTSCOPE_NO_MARKS it is not even that. Any thread; errno is preserved;
  * nothing is dereferenced but names.
  *
- * Memory must come from malloc and its kin (also in the middle of a block); a block counts as saved from its first mark to
- * its last release, or until it is freed. Ops are named as PyTorch's autograd names them where there is such an op ("gelu",
+ * Memory must come from malloc and its kin (also in the middle of a block); what lies elsewhere is not seen, and the report
+ * says so. A block counts as saved from its first mark to its last release, or until it is freed. Ops are named as PyTorch's autograd names them where there is such an op ("gelu",
  * "addmm", "native_layer_norm"): for pointwise nonlinearities of that name actscope then projects what few-bit codes would
  * save. docs/marks.md is a guide. */
 #ifndef ACTSCOPE_MARK_H
@@ -110,7 +110,7 @@ static inline void actscope_mark_release(const void *data, const char *op) {
   ACTSCOPE_MARK(actscope_mark_hook_release, (const void *, const char *), (data, op));
 }
 
-/* The block at data is a parameter, or a buffer that lives as long: saving it costs nothing. name may be NULL. */
+/* The block or region at data is a parameter, or a buffer that lives as long: saving it costs nothing. name may be NULL. */
 static inline void actscope_mark_parameter(const void *data, size_t bytes, const char *name) {
   ACTSCOPE_MARK(actscope_mark_hook_parameter, (const void *, uint64_t, const char *), (data, bytes, name));
 }
@@ -119,8 +119,8 @@ static inline void actscope_mark_parameter(const void *data, size_t bytes, const
 
 /* These bytes of a heap block are a block of their own from now on, until the region's end, that of the block, or another
  * region over some of them. Marking it does not save it: a save of data within it saves the region and not the arena. Once
- * carved, a region may be saved and released in every step; where it is filled again without having been released (an
- * evaluation's forward pass), the save by the same op says so. Carved anew at the same place, with the same size and names,
+ * carved, a region may be saved and released in every step; releases may be left out: where it is filled again, the save by the
+ * same op says so (after an evaluation's forward pass, too). Carved anew at the same place, with the same size and names,
  * it goes on. name ("fc1.input") and op (what keeps it for backward) may be NULL; a scope in which it is marked counts as
  * its layer where its saves are in none. */
 static inline void actscope_mark_region(const void *data, size_t bytes, const char *name, const char *op) {
