@@ -79,8 +79,7 @@ static void count_row(const struct category_rules *rules, struct block_count *co
   }
 }
 
-static void count_block(const struct ledger *ledger, const struct category_rules *rules,
-                        const struct lasting_block *block) {
+static void count_block(const struct ledger *ledger, struct category_rules *rules, const struct lasting_block *block) {
   struct block_count counted = {.ledger = ledger, .block = block, .base = category_rules_judge(rules, block)};
   count(ledger, counted.base, block->stack, block->bytes, block->alloc_event, block->free_event);
   for (uint32_t i = 0; i < block->rows_count; i++) {
@@ -144,8 +143,8 @@ static int judge_all(struct analysis *analysis, const struct ledger *ledger, str
                                  .regions = &analysis->regions,
                                  .lasting = lasting,
                                  .traits = traits};
-  int rc = lasting_find(lasting, analysis->reader, rules.steps, rules.history, rules.regions);
-  rc = rc == 0 ? stack_traits_init(traits) : rc;
+  int rc = stack_traits_init(traits);
+  rc = rc == 0 ? lasting_find(lasting, analysis->reader, traits, rules.steps, rules.history, rules.regions) : rc;
   rc = rc == 0 ? category_rules_init(&rules) : rc;
   for (size_t i = 0; i < lasting->blocks.count && rc == 0; i++) {
     count_block(ledger, &rules, lasting_at(lasting, i));
@@ -157,7 +156,7 @@ static int judge_all(struct analysis *analysis, const struct ledger *ledger, str
 int categories_assign(struct analysis *analysis, struct facts *facts, struct category_shares *shares) {
   struct ledger ledger = {.timeline = &analysis->timeline, .shares = shares};
   struct lasting lasting = {0};
-  struct stack_traits traits = {.reader = analysis->reader, .names = analysis->names, .symbols = analysis->symbols};
+  struct stack_traits traits = {.reader = analysis->reader, .symbols = analysis->symbols};
   ledger.differences = calloc(facts->timeline_count + 1, sizeof *ledger.differences);
   int rc = ledger.differences ? judge_all(analysis, &ledger, &lasting, &traits) : ERROR_MEMORY;
   if (rc == 0) {

@@ -26,11 +26,12 @@ static size_t steps_begun(const struct steps *steps, uint64_t event) {
 
 struct life {
   const struct lasting_block *block;
+  uint64_t end;     /* event; LASTING_NEVER: it lived as long as the program */
   enum phase phase; /* of its birth; outside: between steps, or before the first one */
   size_t begun;     /* steps that had begun at its birth: the next one's index */
   size_t outlived;  /* beginnings of steps */
   unsigned traits;
-  bool parameter_sized;
+  struct parameter_size *size; /* NULL: no parameter has its size */
 };
 
 static bool born_between_steps(const struct life *life) {
@@ -40,22 +41,26 @@ static bool born_between_steps(const struct life *life) {
 static struct life life_of(const struct category_rules *rules, const struct lasting_block *block) {
   struct life life = {.block = block};
   int step;
+  life.end = block->in_teardown ? LASTING_NEVER : block->free_event;
   life.phase = steps_phase_at(rules->steps, block->alloc_event, &step);
   life.begun = steps_begun(rules->steps, block->alloc_event);
-  life.outlived = steps_begun(rules->steps, block->free_event) - life.begun;
+  life.outlived = steps_begun(rules->steps, life.end) - life.begun;
   life.traits = stack_traits_of(rules->traits, block->stack);
-  life.parameter_sized = map64_find(&rules->parameter_sizes, block->bytes) != NULL;
+  const uint64_t *size = map64_find(&rules->size_of, block->bytes);
+  life.size = size ? &rules->sizes[*size - 1] : NULL;
   return life;
 }
 
-static bool lives_to_the_end(const struct life *life) {
-  return life->block->free_event == LASTING_NEVER;
+/* Or what comes to the same for what is judged here: it outlives the last backward pass, being older than that. */
+static bool lives_to_the_end(const struct category_rules *rules, const struct life *life) {
+  const struct step *last = &rules->steps->items[rules->steps->count - 1];
+  return life->end == LASTING_NEVER || (life->outlived > 0 && life->end > last->backward_end_event);
 }
 
 /* By the end of the step that was under way when it was born, or of the next one if that was between steps. */
 static bool ends_within_step(const struct category_rules *rules, const struct life *life) {
   size_t index = born_between_steps(life) ? life->begun : life->begun - 1;
-  return index < rules->steps->count && life->block->free_event <= rules->steps->items[index].end_event;
+  return index < rules->steps->count && life->end <= rules->steps->items[index].end_event;
 }
 
 static enum category passing(const struct category_rules *rules, const struct life *life) {
@@ -87,13 +92,11 @@ static bool is_gradient(const struct category_rules *rules, const struct life *l
   if (life->traits & STACK_IN_REDUCER) {
     return true;
   }
-  if (life->phase != PHASE_BACKWARD ||
-      life->block->free_event <= rules->steps->items[life->begun - 1].backward_end_event) {
+  if (life->phase != PHASE_BACKWARD || life->end <= rules->steps->items[life->begun - 1].backward_end_event) {
     return false;
   }
   if (!(life->traits & STACK_IN_BACKWARD)) {
-    return life->parameter_sized &&
-           !(life->traits & STACK_OF_TENSOR); /* a tensor would be another thread's: a loader's */
+    return life->size && !(life->traits & STACK_OF_TENSOR); /* a tensor would be another thread's: a loader's */
   }
   if (life->traits & STACK_IN_UPDATE_HOOK) {
     return false;
@@ -131,29 +134,43 @@ static bool recurs(const struct category_rules *rules, const struct life *life) 
   return rules->windows[life->block->stack] >= 2;
 }
 
+/* A parameter's state is made in its first update. What is made later, when all of that size have theirs, is a copy of the
+ * weights that the program keeps. */
+static bool is_state_of_a_parameter(const struct life *life) {
+  struct parameter_size *size = life->size;
+  if (!size->state_window) {
+    size->state_window = life->begun;
+  }
+  size->states += life->begun == size->state_window;
+  return life->begun == size->state_window || size->states < size->parameters;
+}
+
 /* What an optimizer makes once and keeps; batches are made anew for every step, from the same place. */
 static bool is_optimizer_state(const struct category_rules *rules, const struct life *life) {
-  const bool after_backward = life->begun > 0;
-  if (life->parameter_sized) {
-    return after_backward || life->traits & STACK_IN_LIKE_OP; /* some optimizers make theirs when they are made */
+  if (life->begun == 0) { /* some optimizers make theirs when they are made */
+    return life->size && life->traits & STACK_IN_LIKE_OP;
   }
-  return after_backward && life->traits & STACK_OF_TENSOR && !recurs(rules, life);
+  if (life->size) {
+    return is_state_of_a_parameter(life);
+  }
+  return life->outlived > 0 && life->traits & STACK_OF_TENSOR && !recurs(rules, life);
 }
 
 static enum category judge_between_steps(const struct category_rules *rules, const struct life *life) {
-  if (life->begun < rules->steps->count && life->outlived == 0 && !lives_to_the_end(life)) {
+  if (life->begun < rules->steps->count && life->outlived == 0 && !lives_to_the_end(rules, life)) {
     return life->begun > 0 ? CATEGORY_TEMPORARY : CATEGORY_OTHER;
   }
-  if (life->outlived >= STEPS_OF_A_STATE || (lives_to_the_end(life) && !recurs(rules, life))) {
+  if (life->outlived >= STEPS_OF_A_STATE || (lives_to_the_end(rules, life) && !recurs(rules, life))) {
     return is_optimizer_state(rules, life) ? CATEGORY_OPTIMIZER_STATE : CATEGORY_OTHER;
   }
-  if (!computes(life) && (life->traits & STACK_OF_TENSOR || recurs(rules, life))) {
+  const bool is_copy = life->size && life->traits & STACK_IN_LIKE_OP; /* of weights, as an evaluation makes them */
+  if (!computes(life) && !is_copy && (life->traits & STACK_OF_TENSOR || recurs(rules, life))) {
     return CATEGORY_INPUT;
   }
   return passing(rules, life);
 }
 
-enum category category_rules_judge(const struct category_rules *rules, const struct lasting_block *block) {
+enum category category_rules_judge(struct category_rules *rules, const struct lasting_block *block) {
   if (is_parameter(rules, block)) {
     return CATEGORY_PARAMETER;
   }
@@ -164,7 +181,7 @@ enum category category_rules_judge(const struct category_rules *rules, const str
   if (is_gradient(rules, &life)) {
     return CATEGORY_GRADIENT;
   }
-  if (life.traits & STACK_IN_UPDATE_HOOK && life.outlived > 0 && life.parameter_sized) {
+  if (life.traits & STACK_IN_UPDATE_HOOK && life.outlived > 0 && life.size) {
     return CATEGORY_OPTIMIZER_STATE;
   }
   if (is_saved_input(rules, &life)) {
@@ -186,22 +203,36 @@ static void note_role(struct category_rules *rules, const struct saved_row *row,
   role->category = row->resident ? CATEGORY_PARAMETER : role->category;
 }
 
+static int note_parameter(struct category_rules *rules, uint64_t bytes) {
+  uint64_t *index = bytes ? map64_put(&rules->size_of, bytes) : NULL;
+  if (!index) {
+    return bytes ? ERROR_MEMORY : 0;
+  }
+  if (!*index) {
+    *index = rules->size_of.count;
+  }
+  rules->sizes[*index - 1].parameters++;
+  return 0;
+}
+
 static int note_parameters(struct category_rules *rules) {
-  for (uint32_t i = 0; i < rules->history->rows.count; i++) {
+  int rc = 0;
+  for (uint32_t i = 0; i < rules->history->rows.count && rc == 0; i++) {
     const struct saved_row *row = saved_row_at(rules->history, i);
     note_role(rules, row, i);
-    if (!row->resident) {
-      continue;
-    }
-    uint64_t *count = row->bytes ? map64_put(&rules->parameter_sizes, row->bytes) : NULL;
-    if (row->bytes && !count) {
-      return ERROR_MEMORY;
-    }
-    if (count) {
-      ++*count;
+    if (row->resident && !row->superseded) {
+      rc = note_parameter(rules, row->bytes);
     }
   }
-  return 0;
+  return rc;
+}
+
+static size_t count_residents(const struct saved_history *history) {
+  size_t count = 0;
+  for (uint32_t i = 0; i < history->rows.count; i++) {
+    count += saved_row_at(history, i)->resident;
+  }
+  return count;
 }
 
 /* The blocks come in the order of their birth, so those of one window come together. */
@@ -225,16 +256,18 @@ static int count_windows(struct category_rules *rules) {
 
 int category_rules_init(struct category_rules *rules) {
   rules->windows = calloc((size_t)rules->traits->stacks_limit + 1, sizeof *rules->windows);
+  rules->sizes = calloc(count_residents(rules->history) + 1, sizeof *rules->sizes);
   rules->roles = calloc(rules->regions->items.count + 1, sizeof *rules->roles);
   for (size_t i = 0; rules->roles && i < rules->regions->items.count; i++) {
     rules->roles[i].category = CATEGORY_COUNT;
   }
-  int rc = rules->windows && rules->roles ? note_parameters(rules) : ERROR_MEMORY;
+  int rc = rules->windows && rules->sizes && rules->roles ? note_parameters(rules) : ERROR_MEMORY;
   return rc == 0 && rules->steps->count ? count_windows(rules) : rc;
 }
 
 void category_rules_fini(struct category_rules *rules) {
-  map64_fini(&rules->parameter_sizes);
+  map64_fini(&rules->size_of);
+  free(rules->sizes);
   free(rules->windows);
   free(rules->roles);
   *rules = (struct category_rules){0};

@@ -21,13 +21,20 @@ struct region_role {
   uint32_t row;           /* its first, which stands for it */
 };
 
+struct parameter_size { /* what is known of all parameters of one size */
+  uint64_t parameters;
+  uint64_t state_window; /* steps that had begun when the first optimizer state of this size was made; 0: none yet */
+  uint64_t states;       /* made then */
+};
+
 struct category_rules { /* the first five are borrowed and set before category_rules_init */
   const struct steps *steps;
   const struct saved_history *history;
   const struct regions *regions;
   const struct lasting *lasting;
   struct stack_traits *traits;
-  struct map64 parameter_sizes; /* bytes -> how many parameters have them */
+  struct map64 size_of; /* a parameter's bytes -> index in sizes + 1 */
+  struct parameter_size *sizes;
   uint32_t *windows; /* by stack: between how many pairs of steps it allocated a block that outlived the next begin */
   struct region_role *roles; /* by region */
 };
@@ -35,7 +42,8 @@ struct category_rules { /* the first five are borrowed and set before category_r
 int category_rules_init(struct category_rules *rules); /* 0, or ERROR_MEMORY */
 void category_rules_fini(struct category_rules *rules);
 
-/* What the block is while no op holds it for backward; of an arena, what it is beside its regions. */
-enum category category_rules_judge(const struct category_rules *rules, const struct lasting_block *block);
+/* What the block is while no op holds it for backward; of an arena, what it is beside its regions. To be asked once for each
+ * block, in the order of their birth. */
+enum category category_rules_judge(struct category_rules *rules, const struct lasting_block *block);
 
 #endif

@@ -13,6 +13,7 @@ struct row_of_block {
 
 struct search {
   struct lasting *lasting;
+  struct stack_traits *traits;
   uint64_t *edges; /* events at which a phase of a step begins or a step ends, ascending */
   size_t edges_count;
   uint32_t stacks_limit;
@@ -103,7 +104,8 @@ static int visit(void *context, const struct lifetime *lifetime) {
   while (end < lasting->rows.count && row_at(lasting, end)->alloc_event == lifetime->alloc_event) {
     end++;
   }
-  if (!outlives && row == end) {
+  const bool in_teardown = stack_traits_of(search->traits, lifetime->free_stack) & STACK_IN_TEARDOWN;
+  if (!outlives && !in_teardown && row == end) {
     return 0;
   }
   struct lasting_block *block = spill_push(&lasting->blocks);
@@ -114,6 +116,7 @@ static int visit(void *context, const struct lifetime *lifetime) {
                                   .alloc_event = lifetime->alloc_event,
                                   .free_event = lifetime->free_event,
                                   .stack = lifetime->alloc_stack < search->stacks_limit ? lifetime->alloc_stack : 0,
+                                  .in_teardown = in_teardown,
                                   .first_row = (uint32_t)row,
                                   .rows_count = (uint32_t)(end - row)};
   return 0;
@@ -124,9 +127,9 @@ static int by_alloc(const void *a, const void *b) {
   return (x->alloc_event > y->alloc_event) - (x->alloc_event < y->alloc_event);
 }
 
-int lasting_find(struct lasting *lasting, struct trace_reader *reader, const struct steps *steps,
-                 const struct saved_history *history, const struct regions *regions) {
-  struct search search = {.lasting = lasting, .stacks_limit = trace_reader_stack_limit(reader)};
+int lasting_find(struct lasting *lasting, struct trace_reader *reader, struct stack_traits *traits,
+                 const struct steps *steps, const struct saved_history *history, const struct regions *regions) {
+  struct search search = {.lasting = lasting, .traits = traits, .stacks_limit = trace_reader_stack_limit(reader)};
   *lasting = (struct lasting){0};
   int rc = spill_open(&lasting->blocks, sizeof(struct lasting_block));
   rc = rc == 0 ? spill_open(&lasting->rows, sizeof(struct row_of_block)) : rc;

@@ -1,5 +1,5 @@
-/* The blocks of a run that last: that outlive the phase of a step in which they were allocated, or that were saved for
- * backward. What is left is born and dead within one phase: temporary. From a second reading of the trace, when the steps
+/* The blocks of a run that last: that outlive the phase of a step in which they were allocated, or the program, or that were
+ * saved for backward. What is left is born and dead within one phase: temporary. From a second reading of the trace, when the steps
  * are known. */
 #ifndef ACTSCOPE_ANALYZERS_LASTING_H
 #define ACTSCOPE_ANALYZERS_LASTING_H
@@ -7,9 +7,11 @@
 #include "analyzers/regions.h"
 #include "analyzers/saved_history.h"
 #include "analyzers/spill.h"
+#include "analyzers/stack_traits.h"
 #include "analyzers/steps.h"
 #include "trace/trace_reader.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +21,7 @@ struct lasting_block {
   uint64_t bytes;
   uint64_t alloc_event, free_event; /* free NEVER: it lived to the end */
   uint32_t stack;                   /* of the allocation */
+  bool in_teardown;                 /* freed when the program had ended: it lived as long as it */
   uint32_t first_row, rows_count;   /* of the saved history, by lasting_row: its own and those of regions within it */
 };
 
@@ -28,8 +31,8 @@ struct lasting {
 };
 
 /* Rewinds the reader; regions are those that the rows refer to. 0, or ERROR_MEMORY with *lasting ready for lasting_fini. */
-int lasting_find(struct lasting *lasting, struct trace_reader *reader, const struct steps *steps,
-                 const struct saved_history *history, const struct regions *regions);
+int lasting_find(struct lasting *lasting, struct trace_reader *reader, struct stack_traits *traits,
+                 const struct steps *steps, const struct saved_history *history, const struct regions *regions);
 void lasting_fini(struct lasting *lasting); /* zeroed is fine */
 
 static inline struct lasting_block *lasting_at(const struct lasting *lasting, size_t index) {

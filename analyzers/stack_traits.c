@@ -1,28 +1,33 @@
-/* Two tables: frames by the beginnings of their names, operators by their canonical names. */
+/* Tables of names: functions, and beginnings of operators. */
 #include "analyzers/stack_traits.h"
 
+#include "analyzers/op_name.h"
 #include "common/error.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOKED_AT = 1 << 15 };
+enum { LOOKED_AT = 1 << 15, OPERATOR_MAX = 128 };
 
 static const struct {
-  const char *beginning;
+  const char *name; /* of a function, or with "::" at its end of everything in a class or namespace */
   unsigned trait;
-} frame_traits[] = {
+} functions[] = {
     {"c10::alloc_cpu", STACK_OF_TENSOR},
     {"torch::autograd::Engine::", STACK_IN_BACKWARD},
-    {"torch::autograd::PyFunctionTensorPostAccGradHooks", STACK_IN_UPDATE_HOOK},
+    {"torch::autograd::PyFunctionTensorPostAccGradHooks::", STACK_IN_UPDATE_HOOK},
     {"at::autocast::", STACK_IN_AUTOCAST},
     {"c10d::Reducer::", STACK_IN_REDUCER},
+    {"Py_FinalizeEx", STACK_IN_TEARDOWN},
+    {"exit", STACK_IN_TEARDOWN},
+    {"_dl_fini", STACK_IN_TEARDOWN},
 };
 
-/* Beginnings of what networks are made of and data loaders are not. */
-static const char *const network_ops[] = {
+/* Beginnings of what networks are made of and data loaders are not; without '_' before them. */
+static const char *const network_operators[] = {
     "addmm",      "addmv",         "addbmm",
     "baddbmm",    "bmm",           "mm",
     "mv",         "matmul",        "linear",
@@ -38,45 +43,65 @@ static const char *const network_ops[] = {
     "glu",        "prelu",         "rrelu",
 };
 
-static const char *const like_ops[] = {"zeros_like", "ones_like", "full_like", "empty_like", "clone"};
+static const char *const like_operators[] = {"zeros_like", "ones_like", "full_like", "clone"};
 
 static bool begins(const char *text, const char *beginning) {
   return strncmp(text, beginning, strlen(beginning)) == 0;
 }
 
-static bool is_network_op(const char *op) {
-  for (size_t i = 0; i < sizeof network_ops / sizeof *network_ops; i++) {
-    if (begins(op, network_ops[i])) {
+static bool is_network_operator(const char *name) {
+  for (size_t i = 0; i < sizeof network_operators / sizeof *network_operators; i++) {
+    if (begins(name, network_operators[i])) {
       return true;
     }
   }
-  return op_is_pointwise(op, NULL);
+  return op_is_pointwise(name, NULL);
 }
 
-static bool is_like_op(const char *op) {
-  for (size_t i = 0; i < sizeof like_ops / sizeof *like_ops; i++) {
-    if (strcmp(op, like_ops[i]) == 0) {
+static bool is_like_operator(const char *name) {
+  for (size_t i = 0; i < sizeof like_operators / sizeof *like_operators; i++) {
+    if (strcmp(name, like_operators[i]) == 0) {
       return true;
     }
   }
   return false;
 }
 
-static unsigned traits_of_op(struct stack_traits *traits, uint32_t stack) {
-  const char *op = op_names_canonical(traits->names, op_names_of_stack(traits->names, stack, NULL), "");
-  return (is_network_op(op) ? STACK_IN_NETWORK_OP : 0) | (is_like_op(op) ? STACK_IN_LIKE_OP : 0);
+/* Of "at::_ops::NAME::call", where NAME may end in '_' (in place) or an overload. */
+static unsigned traits_of_operator(const char *function) {
+  static const char prefix[] = "at::_ops::";
+  char name[OPERATOR_MAX];
+  if (!begins(function, prefix)) {
+    return 0;
+  }
+  function += sizeof prefix - 1;
+  function += strspn(function, "_");
+  snprintf(name, sizeof name, "%.*s", (int)strcspn(function, ":"), function);
+  size_t length = strlen(name);
+  if (length && name[length - 1] == '_') {
+    name[length - 1] = '\0';
+  }
+  return is_network_operator(name) ? STACK_IN_NETWORK_OP : is_like_operator(name) ? STACK_IN_LIKE_OP : 0;
 }
 
-static unsigned traits_of_frames(struct stack_traits *traits, uint32_t stack) {
+static unsigned traits_of_function(const char *function) {
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    const char *name = functions[i].name;
+    const bool is_scope = name[strlen(name) - 1] == ':';
+    if (is_scope ? begins(function, name) : strcmp(function, name) == 0) {
+      return functions[i].trait;
+    }
+  }
+  return traits_of_operator(function);
+}
+
+static unsigned traits_of_frames(const struct stack_traits *traits, uint32_t stack) {
   const uint64_t time_ns = trace_reader_info(traits->reader)->end_ns;
   size_t count = 0;
   const uint64_t *frames = trace_reader_stack(traits->reader, stack, &count);
   unsigned found = 0;
   for (size_t i = 0; i < count; i++) {
-    const char *name = symbols_name(traits->symbols, frames[i], time_ns);
-    for (size_t t = 0; t < sizeof frame_traits / sizeof *frame_traits; t++) {
-      found |= begins(name, frame_traits[t].beginning) ? frame_traits[t].trait : 0;
-    }
+    found |= traits_of_function(symbols_name(traits->symbols, frames[i], time_ns));
   }
   return found;
 }
@@ -97,7 +122,7 @@ unsigned stack_traits_of(struct stack_traits *traits, uint32_t stack) {
     return 0;
   }
   if (!traits->known[stack]) {
-    traits->known[stack] = (uint16_t)(LOOKED_AT | traits_of_frames(traits, stack) | traits_of_op(traits, stack));
+    traits->known[stack] = (uint16_t)(LOOKED_AT | traits_of_frames(traits, stack));
   }
   return traits->known[stack] & ~(unsigned)LOOKED_AT;
 }

@@ -1,9 +1,8 @@
-/* What the frames of an allocation's stack say about the block beyond its operator's name: libtorch's own functions that
- * only call where a certain kind of memory is made. */
+/* What the frames of a stack say about the block that is allocated or freed there: functions that are under way only where a
+ * certain kind of memory is made or given back. */
 #ifndef ACTSCOPE_ANALYZERS_STACK_TRAITS_H
 #define ACTSCOPE_ANALYZERS_STACK_TRAITS_H
 
-#include "analyzers/op_name.h"
 #include "analyzers/symbols.h"
 #include "trace/trace_reader.h"
 
@@ -11,23 +10,23 @@
 
 enum stack_trait {
   STACK_OF_TENSOR = 1,       /* memory of a tensor, by PyTorch's own allocator */
-  STACK_IN_NETWORK_OP = 2,   /* of an operator that computes what layers compute: no data loading */
-  STACK_IN_LIKE_OP = 4,      /* of one that makes a tensor like another one: zeros_like, clone */
+  STACK_IN_NETWORK_OP = 2,   /* in an operator that computes what layers compute: no data loading */
+  STACK_IN_LIKE_OP = 4,      /* in one that makes a tensor like another one: zeros_like, clone */
   STACK_IN_BACKWARD = 8,     /* below the autograd engine */
   STACK_IN_UPDATE_HOOK = 16, /* a hook that runs once a gradient is there: an optimizer within backward */
   STACK_IN_AUTOCAST = 32,
-  STACK_IN_REDUCER = 64, /* DistributedDataParallel's copies of gradients */
+  STACK_IN_REDUCER = 64,   /* DistributedDataParallel's copies of gradients */
+  STACK_IN_TEARDOWN = 128, /* the program has ended: the interpreter or libc cleans up */
 };
 
 struct stack_traits {
-  const struct trace_reader *reader; /* borrowed, like names and symbols */
-  struct op_names *names;
+  const struct trace_reader *reader; /* borrowed, like symbols */
   struct symbols *symbols;
   uint16_t *known; /* by stack id: traits and a bit for "looked at" */
   uint32_t stacks_limit;
 };
 
-/* The first three fields are set. 0, or ERROR_MEMORY. */
+/* The first two fields are set. 0, or ERROR_MEMORY. */
 int stack_traits_init(struct stack_traits *traits);
 void stack_traits_fini(struct stack_traits *traits);
 

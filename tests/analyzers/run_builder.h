@@ -13,6 +13,10 @@
 /* at::_ops::NAME::call, and the vtable of its node's class. */
 enum run_op { RUN_GELU, RUN_SILU, RUN_RELU, RUN_ADDMM, RUN_MUL, RUN_LINEAR, RUN_OPS };
 
+/* Other functions that say what is going on: at::_ops::zeros_like::call, torch::autograd::Engine::evaluate_function,
+ * at::autocast::cached_cast, Py_FinalizeEx, and PyTorch's allocator of tensors. */
+enum run_place { RUN_ZEROS_LIKE, RUN_ENGINE, RUN_AUTOCAST, RUN_TEARDOWN, RUN_TENSOR, RUN_PLACES };
+
 #define RUN_FRAMES 128 /* the deepest stack */
 
 struct run_builder {
@@ -44,6 +48,8 @@ uint32_t run_string(struct run_builder *run, const char *text);
 uint32_t run_stack_in_op(struct run_builder *run, enum run_op op, unsigned depth, bool kernel);
 /* Of the program alone, in no op; place tells stacks apart. */
 uint32_t run_stack_outside(struct run_builder *run, unsigned place);
+/* Within these functions (1 << enum run_place, together), which the program calls from `line`. */
+uint32_t run_stack_within(struct run_builder *run, unsigned places, unsigned line);
 uint64_t run_program_address(unsigned frame); /* the frame-th below an op */
 uint64_t run_op_address(enum run_op op);
 uint64_t run_node_type(enum run_op op);

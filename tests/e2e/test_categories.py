@@ -1,8 +1,8 @@
 """What the memory consists of, against the program's own tensors: within 1 % a category, at four places of three steps.
 
-The program (tests/programs/pytorch_categories.py) makes each place a maximum of the timeline by a block of 64 MiB, which
-counts as temporary; the highest of them is the peak. What it cannot tell by itself (temporary, small, other) is held to
-the sum.
+The program (tests/programs/pytorch_categories.py) makes each place a maximum of the timeline by a block of 64 MiB,
+which counts as temporary; the highest of them is the peak. What it cannot tell by itself (temporary, small, other) is
+held to the sum.
 """
 import json
 import sqlite3

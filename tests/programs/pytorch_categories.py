@@ -3,9 +3,9 @@
 
     pytorch_categories.py --optimizer sgd|adamw [--keep-gradients] [--accumulate N] [--checkpoint] [--autocast]
 
-At each place a block of SPIKE bytes is allocated, held for a moment and freed, so that the place is a maximum of the live
-bytes that a timeline shows; then what lives is summed up from the pointers of parameters, gradients, the optimizer's state,
-the batch, and the graph's saved tensors. Standard output is one JSON list of places, in order.
+At each place a block of SPIKE bytes is allocated, held for a moment and freed, so that the place is a maximum of the
+live bytes that a timeline shows; then what lives is summed up from the pointers of parameters, gradients, the
+optimizer's state, the batch, and the graph's saved tensors. Standard output is one JSON list of places, in order.
 
 Sizes are chosen to be mistaken: the batch is as large as a weight, and so are activations.
 """
@@ -42,8 +42,8 @@ class Network(nn.Module):
         self.checkpoints = checkpoints
         self.segment = ()  # the nodes of a checkpoint that keeps its input by no node
         self.first = nn.Linear(INPUT, 512)
-        self.middle = nn.Sequential(nn.Linear(512, WIDTH), nn.GELU(), Float(), nn.LayerNorm(WIDTH), nn.Linear(WIDTH, WIDTH),
-                                    nn.ReLU())
+        self.middle = nn.Sequential(nn.Linear(512, WIDTH), nn.GELU(), Float(), nn.LayerNorm(WIDTH),
+                                    nn.Linear(WIDTH, WIDTH), nn.ReLU())
         self.dropout = nn.Dropout(0.1)
         self.more = nn.Sequential(nn.Linear(WIDTH, WIDTH, bias=False), nn.SiLU())
         self.last = nn.Sequential(Float(), nn.BatchNorm1d(WIDTH), nn.Linear(WIDTH, CLASSES))
@@ -61,7 +61,7 @@ class Network(nn.Module):
 
 def sum_of(tensors):
     """Bytes of their distinct storages that are large enough to be listed."""
-    storages = dict(pytorch_truth.storage_of(tensor) for tensor in tensors if tensor is not None)
+    storages = dict(pytorch_truth.storage_of(tensor) for tensor in tensors if torch.is_tensor(tensor))
     return sum(size for address, size in storages.items() if address and size >= LEAST), set(storages)
 
 
@@ -81,7 +81,7 @@ class Places:
         """root: of the graph, None where it cannot be walked any more; gradients: not stored yet."""
         self.spike()
         resident = list(self.model.parameters()) + list(self.model.buffers())
-        state = [value for values in self.optimizer.state.values() for value in values.values() if torch.is_tensor(value)]
+        state = [value for values in self.optimizer.state.values() for value in values.values()]
         place = {"place": name}
         place["parameter"], parameters = sum_of(resident)
         place["gradient"], _ = sum_of([parameter.grad for parameter in self.model.parameters()] + list(gradients))
