@@ -149,12 +149,14 @@ Test(timeline, samples_hold_the_highest_level_of_each_interval) {
                          : timeline_free(&timeline, 1, (uint64_t)-events[i].change);
     timeline_settle(&timeline);
   }
-  const struct facts_sample expected[] = {
-      {10, 50, 0, {0}}, {150, 30, 0, {0}}, {200, 30, 0, {0}}, {300, 30, 0, {0}}, {420, 100, 0, {0}}};
+  const struct {
+    uint64_t time_ns, live_bytes, event;
+  } expected[] = {{10, 50, 1}, {150, 30, 3}, {200, 30, 3}, {300, 30, 3}, {420, 100, 4}};
   cr_assert_eq(timeline.samples_count, 5);
   for (int i = 0; i < 5; i++) {
     cr_assert_eq(timeline.samples[i].time_ns, expected[i].time_ns, "sample %d", i);
     cr_assert_eq(timeline.samples[i].live_bytes, expected[i].live_bytes, "sample %d", i);
+    cr_assert_eq(timeline.sample_events[i], expected[i].event, "sample %d", i);
   }
   timeline_fini(&timeline);
 }
