@@ -87,16 +87,18 @@ static bool read_line(const struct python_layout *layout, struct python_guard *g
     return false;
   }
   const uint8_t *table = (const uint8_t *)(lines + PYTHON_BYTES_DATA); // NOLINT(performance-no-int-to-ptr)
-  *line = python_lines_find(layout->lines, table, size, first_line, at);
+  *line = at == PYTHON_NOT_BEGUN ? first_line : python_lines_find(layout->lines, table, size, first_line, at);
   return true;
 }
 
 static bool read_shown(const struct python_layout *layout, struct python_guard *guard, uint64_t address, uint32_t at,
                        bool *shown) {
   enum { UNIT = 2 }; /* bytes of code that an instruction's number counts */
-  uint32_t first = 0;
-  if (layout->code_first_traced != PYTHON_NOWHERE &&
-      !python_read_u32(guard, address + layout->code_first_traced, &first)) {
+  uint32_t first;
+  if (layout->code_first_traced == PYTHON_NOWHERE) {
+    return *shown = true;
+  }
+  if (!python_read_u32(guard, address + layout->code_first_traced, &first)) {
     return false;
   }
   *shown = at != PYTHON_NOT_BEGUN && at / UNIT >= first;

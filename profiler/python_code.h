@@ -16,7 +16,7 @@ struct python_code {
   size_t file_size, name_size;
   uint32_t line; /* of the instruction; 0: it belongs to none */
   bool
-      shown; /* does Python show a frame at this instruction? Not one that has not begun, or is but an aid of its own */
+      shown; /* does Python show a frame at this instruction? Not, since 3.11, one that has not begun, or is an aid of its own */
 };
 
 /* Reads the object at this address, and what its instruction `at` bytes behind the first one belongs to; false if it is none,

@@ -16,7 +16,7 @@ static inline uint32_t load_at(const struct python_layout *layout, uint64_t fram
   uint64_t address = frame + layout->frame_at;
   if (layout->at_unit) {
     uint32_t units = python_load_u32(address);
-    return (int32_t)units > 0 ? units * layout->at_unit : 0;
+    return (int32_t)units < 0 ? PYTHON_NOT_BEGUN : units * layout->at_unit;
   }
   uint64_t offset = python_load(address) - (code + layout->code_begin);
   return offset < PYTHON_NOT_BEGUN ? (uint32_t)offset : PYTHON_NOT_BEGUN;

@@ -55,6 +55,17 @@ Test(python_code, frames_that_python_does_not_show) {
   }
 }
 
+/* Before 3.11 it shows them, at the line of the function: a debugger is told of the call then. */
+Test(python_code, frames_that_have_not_begun) {
+  for (size_t v = 0; v < 2; v++) {
+    const struct python_layout *layout = python_layout_find(versions[v]);
+    fake_code(&fake, layout, TYPE, "x.py", "f", 7);
+    cr_assert(read_at(layout, PYTHON_NOT_BEGUN));
+    cr_expect(code.shown);
+    cr_expect_eq(code.line, 7);
+  }
+}
+
 static void expect_text(unsigned width, const void *characters, size_t count, const char *utf8) {
   for (size_t v = 0; v < VERSIONS; v++) {
     const struct python_layout *layout = python_layout_find(versions[v]);

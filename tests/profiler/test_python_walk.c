@@ -91,7 +91,7 @@ Test(python_walk, a_frame_that_has_not_begun) {
   fake_frame(&frame, layout, 0x1000, 0, 0, NULL);
   fake_put(&frame, layout->frame_at, &none, sizeof none);
   cr_assert_eq(walk(layout, &frame, MOST), 1);
-  cr_expect_eq(found[0].at, 0);
+  cr_expect_eq(found[0].at, PYTHON_NOT_BEGUN);
 }
 
 Test(python_walk, no_thread_and_no_frames) {
