@@ -60,24 +60,44 @@ static void write_thread(struct writer *writer, uint64_t tid, const char *name) 
 
 /* ---- counters ------------------------------------------------------------------------------------------------- */
 
-static void write_counter(struct writer *writer, const char *name, uint64_t ns, const char *const keys[2],
-                          const uint64_t values[2]) {
-  json_t *event = new_event(writer, "C", name, TID_STEPS), *args = json_object();
+/* args: what is counted, by the names of its parts; a viewer draws each, or stacks them. */
+static void write_counter(struct writer *writer, const char *name, uint64_t ns, json_t *args) {
+  json_t *event = new_event(writer, "C", name, TID_STEPS);
   put_time(event, "ts", ns);
-  for (size_t i = 0; i < 2 && keys[i]; i++) {
-    json_put_count(args, keys[i], values[i]);
-  }
   json_object_set_new(event, "args", args);
   write_event(writer, event);
 }
 
+static json_t *bytes_json(uint64_t bytes) {
+  json_t *args = json_object();
+  json_put_count(args, "bytes", bytes);
+  return args;
+}
+
+/* Of those that have any bytes at any time: a track of zeros tells nothing. */
+static json_t *categories_json(const struct facts_sample *sample, const bool *present) {
+  json_t *args = json_object();
+  for (size_t i = 0; i < CATEGORY_COUNT; i++) {
+    if (present[i]) {
+      json_put_count(args, category_names[i], sample->categories[i]);
+    }
+  }
+  return args;
+}
+
 static void write_counters(struct writer *writer) {
-  static const char *const live[] = {"saved_activation", "other"}, *const saved[] = {"bytes", NULL};
-  for (size_t i = 0; i < writer->facts->timeline_count; i++) {
-    const struct facts_sample *sample = &writer->facts->timeline[i];
-    uint64_t held = sample->saved_bytes < sample->live_bytes ? sample->saved_bytes : sample->live_bytes;
-    write_counter(writer, "live bytes", sample->time_ns, live, (const uint64_t[]){held, sample->live_bytes - held});
-    write_counter(writer, "saved bytes", sample->time_ns, saved, (const uint64_t[]){sample->saved_bytes, 0});
+  const struct facts *facts = writer->facts;
+  bool present[CATEGORY_COUNT] = {false};
+  for (size_t i = 0; i < facts->timeline_count; i++) {
+    for (size_t category = 0; category < CATEGORY_COUNT; category++) {
+      present[category] = present[category] || facts->timeline[i].categories[category];
+    }
+  }
+  for (size_t i = 0; i < facts->timeline_count; i++) {
+    const struct facts_sample *sample = &facts->timeline[i];
+    write_counter(writer, "live bytes", sample->time_ns, bytes_json(sample->live_bytes));
+    write_counter(writer, "saved bytes", sample->time_ns, bytes_json(sample->saved_bytes));
+    write_counter(writer, "live bytes by category", sample->time_ns, categories_json(sample, present));
   }
 }
 

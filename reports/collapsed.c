@@ -9,7 +9,7 @@
 
 /* A frame's name with nothing that means something in this format: semicolons part frames, line ends part stacks. */
 static void write_frame(struct sink *sink, const struct facts_frame *frame) {
-  char *name = frames_name(frame);
+  char *name = frames_place(frame);
   if (!name) {
     sink_fail(sink, ENOMEM);
     return;

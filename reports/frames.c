@@ -36,6 +36,20 @@ char *frames_name(const struct facts_frame *frame) {
   return clean;
 }
 
+char *frames_place(const struct facts_frame *frame) {
+  char *text, *clean;
+  if (frames_is_nameless(frame) || (frame->module && *frame->module) || !frame->file || !*frame->file || !frame->line) {
+    return frames_name(frame);
+  }
+  const char *slash = strrchr(frame->file, '/');
+  if (asprintf(&text, "%s:%u %s", slash ? slash + 1 : frame->file, frame->line, frame->function) < 0) {
+    return NULL;
+  }
+  clean = format_clean(text, true);
+  free(text);
+  return clean;
+}
+
 struct frames_rest frames_rest(const struct facts *facts) {
   uint64_t listed = 0, listed_small = 0, small, rest;
   for (size_t i = 0; i < facts->sites_count; i++) {

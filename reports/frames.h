@@ -18,6 +18,10 @@ bool frames_is_nameless(const struct facts_frame *frame);
  * freed; NULL when out of memory. */
 char *frames_name(const struct facts_frame *frame);
 
+/* "train.py:88 forward", where the frame is a line of Python (or of what else names itself): without its line it would be one
+ * of many. The same otherwise. */
+char *frames_place(const struct facts_frame *frame);
+
 struct frames_rest { /* bytes at the peak that no stack accounts for */
   uint64_t small;    /* of small blocks */
   uint64_t other;    /* of sites beyond those listed */

@@ -223,10 +223,12 @@ static void put_functions(struct profile *profile) {
   for (size_t i = 0; i < profile->functions.count && !profile->failed; i++) {
     const struct numbering_key *key = &profile->functions.keys[i];
     uint64_t name = function_name(profile, key);
+    /* Where the system's name is the same, pprof takes "<module>" of Python for the arguments of a template, and drops it. */
+    bool is_plain = !key->strings[0] || key->strings[0][0] != '<';
     protobuf_clear(&profile->part);
     protobuf_integer(&profile->part, FUNCTION_ID, i + 1);
     protobuf_integer(&profile->part, FUNCTION_NAME, name);
-    protobuf_integer(&profile->part, FUNCTION_SYSTEM_NAME, name);
+    protobuf_integer(&profile->part, FUNCTION_SYSTEM_NAME, is_plain ? name : 0);
     protobuf_integer(&profile->part, FUNCTION_FILENAME, string_id(profile, key->strings[1]));
     protobuf_message(&profile->whole, PROFILE_FUNCTION, &profile->part);
   }

@@ -1,5 +1,6 @@
 """Exports open in the tools that they are for: each is read by that tool where it is installed (ms_print, go tool pprof),
 and always by a reader written here from the format's description; figures are held against the report's."""
+import glob
 import json
 import os
 import re
@@ -10,7 +11,8 @@ from fractions import Fraction
 import harness
 import profile_proto
 
-GPT = [os.path.join(harness.ROOT, "examples", "pytorch", "gpt.py"), "--steps", "3"]
+GPT = [os.path.join(harness.ROOT, "examples", "pytorch", "gpt.py"), "--steps", "3", "--layers", "2", "--embed", "128",
+       "--block", "64", "--sample", "1"]
 
 
 class ExportCase(harness.TestCase):
@@ -72,6 +74,10 @@ class ExportCase(harness.TestCase):
         events = trace["traceEvents"]
         live = [sum(e["args"].values()) for e in events if e["ph"] == "C" and e["name"] == "live bytes"]
         self.assertEqual(max(live), report["peak"]["bytes"])
+        by_category = [e["args"] for e in events if e["ph"] == "C" and e["name"] == "live bytes by category"]
+        self.assertEqual([sum(args.values()) for args in by_category], live)
+        self.assertIn(report["categories_at_peak"], [{c: args.get(c, 0) for c in report["categories_at_peak"]}
+                                                     for args in by_category])
         instants = [e["name"] for e in events if e["ph"] == "i"]
         self.assertEqual(sorted(instants), sorted([f"step {s['index']}" for s in report["steps"]] + ["peak"]))
         return events
@@ -89,6 +95,28 @@ class ExportCase(harness.TestCase):
         self.assertEqual(steps, {s["index"] for s in report["steps"]}, "saved blocks of every step")
         saved = [e["args"]["bytes"] for e in events if e["ph"] == "C" and e["name"] == "saved bytes"]
         self.assertEqual(max(saved), max(s["saved_bytes"] for s in report["steps"]))
+
+    # ---- collapsed ----
+
+    def check_collapsed(self, run, report):
+        """As flamegraph.pl and speedscope read a line: all up to the last space is the stack, what follows a number."""
+        path, total = self.export(run, "collapsed"), 0
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                match = re.fullmatch(r"(.+) (\d+)\n", line)
+                self.assertTrue(match, line)
+                self.assertTrue(all(name and name == name.strip() for name in match.group(1).split(";")), line)
+                self.assertGreater(int(match.group(2)), 0)
+                total += int(match.group(2))
+        self.assertEqual(total, report["peak"]["bytes"])
+        self.check_flamegraph(path)
+
+    def check_flamegraph(self, path):
+        script = shutil.which("flamegraph.pl") or shutil.which("flamegraph")
+        if script:
+            result = self.run_program([script, "--countname", "bytes", path])
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn("</svg>", result.stdout)
 
     # ---- pprof ----
 
@@ -126,10 +154,14 @@ class ExportCase(harness.TestCase):
         self.assertLess(max(numbers), len(profile["string_table"]))
 
     def check_go_pprof(self, path, report):
-        go = shutil.which("go")
+        tools = glob.glob("/usr/lib/go-*/pkg/tool/*/pprof")  # where Debian's golang-go has it
+        go = [shutil.which("go"), "tool", "pprof"] if shutil.which("go") else tools[:1]
+        if os.environ.get("PPROF"):
+            go = [os.environ["PPROF"]]
         if go:
-            result = self.run_program([go, "tool", "pprof", "-unit=b", "-top", path])
+            result = self.run_program([*go, "-unit=b", "-top", path])
             self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertNotIn("<unknown>", result.stdout)
             total = re.search(r"of (\d+)B total", result.stdout) or re.search(r"= (\d+)B", result.stdout)
             self.assertEqual(int(total.group(1)), report["peak"]["bytes"], result.stdout[:400])
 
@@ -210,8 +242,32 @@ class Plain(ExportCase):
         report = self.report(run)
         events = self.check_chrome(run, report)
         self.assertFalse([e for e in events if e["ph"] == "X"])
+        self.check_collapsed(run, report)
         self.check_pprof(run, report)
         self.check_massif(run, report)
+
+    def test_python_lines(self):
+        """Functions of Python have their files and lines in every format, and keep names such as <module>."""
+        self.write_program("lines.py", "def keep():\n    return bytearray(1 << 20)\n\n\nkept = [keep()]\n")
+        run = self.record("lines", [sys.executable, self.path("lines.py")], ["--python-stacks"]).trace
+        report = self.report(run)
+        self.check_collapsed(run, report)
+        with open(self.path("out.collapsed"), encoding="utf-8") as file:
+            self.assertRegex(file.read(), r"lines\.py:5 <module>;(.*;)?lines\.py:2 keep")
+        profile = self.check_pprof(run, report)
+        strings = profile["string_table"]
+        functions = {strings[f["name"]]: f for f in profile["function"]
+                     if strings[f["filename"]] == self.path("lines.py")}
+        self.assertEqual(set(functions), {"<module>", "keep"})
+        self.assertEqual(functions["<module>"]["system_name"], 0)
+        lines = {line["line"] for location in profile["location"] for line in location["line"]
+                 if line["function_id"] == functions["keep"]["id"]}
+        self.assertEqual(lines, {2})
+        self.check_massif(run, report)
+
+    def write_program(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
 
     def test_binary_is_kept_from_a_terminal(self):
         run = self.record("true", ["/bin/true"]).trace
@@ -230,6 +286,7 @@ class Torch(ExportCase):
     def check(self, python, _kind):
         run = self.record("gpt", [python, *GPT]).trace
         report = self.report(run)
+        self.check_collapsed(run, report)
         self.check_torch_chrome(run, report)
         self.check_torch_pprof(run, report)
         self.check_torch_massif(run, report)
@@ -252,7 +309,8 @@ class Torch(ExportCase):
 
     def check_torch_massif(self, run, report):
         tree = self.check_massif(run, report)["tree"]
-        largest = max(tree["children"], key=lambda child: child["bytes"])
+        largest = max((child for child in tree["children"] if "[small blocks]" not in child["text"]),
+                      key=lambda child: child["bytes"])
         self.assertRegex(largest["text"], "^0x0: .*alloc_cpu")
         self.assertTrue(largest["children"])
 

@@ -173,7 +173,7 @@ class Importing(harness.TestCase):
         sums = collections.Counter()
         for line in self.actscope("export", "run.act", "--format", "collapsed").stdout.splitlines():
             stack, _, size = line.rpartition(" ")
-            sums[tuple(re.sub(r" \([^()]*:\d+\)$", "", name) for name in stack.split(";"))] += int(size)
+            sums[tuple(re.sub(r"^\S+:\d+ ", "", name) for name in stack.split(";"))] += int(size)
         return sums
 
 

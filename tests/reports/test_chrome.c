@@ -52,7 +52,7 @@ Test(chrome, golden) {
 
 Test(chrome, has_what_the_facts_have) {
   load(sample_facts_gpt);
-  cr_expect_eq(count("ph", "C"), 2 * 24);
+  cr_expect_eq(count("ph", "C"), 3 * 24);
   cr_expect_eq(count("ph", "i"), 6 + 1);
   cr_expect_eq(count("cat", "saved"), 20);
   cr_expect_eq(count("cat", "phase"), 3 * 6);
