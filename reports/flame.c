@@ -39,10 +39,22 @@ static bool has_no_name(const struct facts_frame *frame) {
   return frames_is_nameless(frame) || strstr(frame->function, "+0x");
 }
 
+static bool has_python_lines(const struct facts_stack *stack) {
+  for (size_t i = 0; stack && i < stack->frames_count; i++) {
+    if (is_python_line(&stack->frames[i])) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /* What the frame is called; NULL: it is left out. Interned, so that equal names are one pointer. */
-static const char *name_of(struct strings *strings, const struct facts_frame *frame, bool *failed) {
+static const char *name_of(struct strings *strings, const struct facts_frame *frame, bool has_lines, bool *failed) {
   char text[512];
   const char *name = NULL;
+  if (has_lines && is_interpreter(frame)) {
+    return NULL;
+  }
   if (is_python_line(frame)) {
     const char *slash = strrchr(frame->file, '/');
     snprintf(text, sizeof text, "%.300s (%.150s:%u)", frame->function, slash ? slash + 1 : frame->file, frame->line);
@@ -109,9 +121,10 @@ static int add_site(struct builder *builder, const struct facts *facts, const st
   struct flame *flame = builder->flame;
   const char *before = NULL;
   uint32_t node = 0;
+  const bool has_lines = has_python_lines(stack);
   bool failed = false;
   for (size_t i = stack ? stack->frames_count : 0; i > 0; i--) {
-    const char *name = name_of(flame->strings, &stack->frames[i - 1], &failed);
+    const char *name = name_of(flame->strings, &stack->frames[i - 1], has_lines, &failed);
     if (!name || name == before) {
       continue;
     }

@@ -1,5 +1,6 @@
-/* The peak as a tree of calls: what a flame graph shows. Frames that tell a reader nothing are left out: those without a name;
- * runs of the Python interpreter's own functions are one frame, and so is a function that calls itself. */
+/* The peak as a tree of calls: what a flame graph shows. Frames that tell a reader nothing are left out: those without a name,
+ * and the Python interpreter's own functions where the stack has the lines that it was at work on; where it has none, a run of
+ * them is one frame. A function that calls itself is one, too. */
 #ifndef ACTSCOPE_REPORTS_FLAME_H
 #define ACTSCOPE_REPORTS_FLAME_H
 

@@ -90,10 +90,9 @@ void plot_field(struct sink *sink, const char *text) {
     sink_fail(sink, ENOMEM);
     return;
   }
-  for (char *c = clean; *c; c++) {
-    *c = *c == '"' ? '\'' : *c;
+  for (const char *c = *clean ? clean : "-"; *c; c++) { /* an empty field would be no field */
+    sink_print(sink, "%s%c", *c == '\\' ? "\\" : "", *c == '"' ? '\'' : *c);
   }
-  sink_print(sink, "%s", *clean ? clean : "-"); /* an empty field would be no field */
   free(clean);
 }
 

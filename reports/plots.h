@@ -82,7 +82,7 @@ const char *plot_category(char out[static PLOT_CATEGORY_SIZE], enum category cat
 /* The next line of a legend. */
 void plot_legend_add(struct plot_legend *legend, size_t *count, const char *color, const char *text, bool line);
 
-/* A field of a table: no tab, no line end, no quote of gnuplot's. */
+/* A field of a table: no tab, no line end, no double quote, and a backslash as gnuplot reads it, twice. */
 void plot_field(struct sink *sink, const char *text);
 
 #endif

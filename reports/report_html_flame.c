@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 enum { ROW = 19, DEPTH_MAX = 80 };
-static const double share_min = 0.15; /* of the peak, percent: narrower frames would be less than a pixel or two */
+static const double share_min = 0.3; /* of the peak, percent: narrower frames would be less than a pixel or two */
 
 bool html_flame_has(const struct html_page *page) {
   return page->facts->peak.bytes && page->facts->stacks_count;
@@ -115,8 +115,8 @@ void html_flame(const struct html_page *page) {
     sink_print(
         page->sink,
         "<figcaption>Each bar is a function, as wide as the bytes at the peak that were allocated in it, its callers "
-        "above it; the colour tells what most of them are. Frames without a name and those of less than "
-        "%.2f%% are left out, and the Python interpreter's own are one. <code>actscope export --format "
+        "above it; the colour tells what most of them are. Frames without a name, most of the "
+        "Python interpreter's own and those of less than %.1f%% are left out; <code>actscope export --format "
         "collapsed</code> has them all.</figcaption>\n</figure>\n",
         share_min);
   }

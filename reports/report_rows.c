@@ -84,6 +84,7 @@ static const struct report_column run_columns[] = {
     {"min_size", "blocks listed from", CELL_BYTES},
     {"framework", "framework", CELL_TEXT},
     {"evidence", "saves seen by", CELL_TEXT},
+    {"stray_marks", NULL, CELL_COUNT},
 };
 
 static void run_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
@@ -106,6 +107,7 @@ static void run_row(struct report_rows *rows, size_t index, struct report_cell *
   *cells++ = count_of(run->min_size);
   *cells++ = text(run->framework);
   *cells++ = text(run->evidence);
+  *cells++ = count_of(run->stray_marks);
 }
 
 static const struct report_column peak_columns[] = {{"bytes", "bytes", CELL_BYTES},

@@ -1,6 +1,7 @@
-"""The same figures in text, JSON, CSV and Markdown, with and without a selection: what one format says is read back and held
-against the JSON."""
+"""The same figures in text, JSON, CSV, Markdown and HTML, with and without a selection: what one format says is read back and
+held against the JSON."""
 import csv
+import html.parser
 import io
 import json
 import os
@@ -17,6 +18,10 @@ SELECTIONS = {
     "the_first_three": ["--top", "3", "--sort", "eligible"],
     "a_time": ["--since", "1ms", "--until", "1h", "--sort", "blocks"],
 }
+# What `actscope verify --json` writes, as far as a report reads it.
+VERIFY = {"schema": "actscope.verify/1", "kind": "model", "model": "gpt", "bits": [
+    {"bits": bits, "min_cosine": 1 - 0.1 ** bits, "mean_cosine": 1 - 0.05 ** bits, "max_relative_error": 0.3 ** bits}
+    for bits in (1, 2, 3)]}
 
 
 def words(size):
@@ -47,19 +52,61 @@ def markdown_tables(text):
     return tables
 
 
+class HtmlTables(html.parser.HTMLParser):
+    """{name: rows, each {key or title: (text, figure)}} of tables and, one row each, of lists of terms."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tables, self.table, self.heads, self.cell, self.key = {}, None, None, None, None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        name = attributes.get("id", "")
+        if tag in ("table", "dl") and name.startswith("table-"):
+            self.table = self.tables.setdefault(name[len("table-"):], [])
+            self.heads = []
+            if tag == "dl":
+                self.table.append({})
+        elif tag == "tr" and self.table is not None and self.heads:
+            self.table.append({})
+        elif tag in ("th", "td", "dd") and self.table is not None:
+            self.cell, self.key = "", (attributes.get("scope") == "col", attributes.get("data-key"), attributes.get("data-v"))
+
+    def handle_data(self, data):
+        if self.cell is not None:
+            self.cell += data
+
+    def handle_endtag(self, tag):
+        if tag in ("th", "td", "dd") and self.cell is not None:
+            is_head, key, figure = self.key
+            if is_head:
+                self.heads.append(key or self.cell)
+            else:
+                row = self.table[-1]
+                row[key if tag == "dd" else self.heads[len(row)]] = (self.cell, figure)
+            self.cell = None
+        elif tag in ("table", "dl"):
+            self.table = None
+
+
 class Formats(harness.TestCase):
     def check(self, python, _kind):
         self.trace = self.record("gpt", [python, *GPT], ["--layers"]).trace
         self.store = self.path("run.sqlite")
         result = self.run_program([harness.ACTSCOPE, "analyze", self.trace, "-o", self.store])
         self.assertEqual(result.returncode, 0, result.stderr)
+        self.verify = self.path("verify.json")
+        with open(self.verify, "w", encoding="utf-8") as file:
+            json.dump(VERIFY, file)
         for name, options in SELECTIONS.items():
             with self.subTest(name):
                 self.check_selection(options)
 
     def show(self, form, *options, run=None):
         """Of the store, which is read in no time, unless a run is named."""
-        result = self.run_program([harness.ACTSCOPE, "report", run or self.store, "--format", form, *options])
+        result = self.run_program([harness.ACTSCOPE, "report", run or self.store, "--format", form, "--verify", self.verify,
+                                   *options])
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         return result.stdout
 
@@ -72,6 +119,7 @@ class Formats(harness.TestCase):
         top = options if "--top" in options else [*options, "--top", "0"]
         self.check_markdown(report, markdown_tables(self.show("md", *top)))
         self.check_text(report, self.show("text", *top), options)
+        self.check_html(report, HtmlTables(self.show("html", *top)).tables)
 
     def check_selected(self, report, options):
         """The JSON is what was asked for."""
@@ -118,7 +166,7 @@ class Formats(harness.TestCase):
         for table, name in (("by_op", "op"), ("by_layer", "layer")):
             for row in report["saved"][table]:
                 yield from ((table, row[name], key) for key in row if key != name)
-        for table, name in (("projection", "bits"), ("steps", "index")):
+        for table, name in (("projection", "bits"), ("gradients", "bits"), ("steps", "index")):
             for row in report[table]:
                 yield from ((table, str(row[name]), key) for key in row if key != name)
         for index, site in enumerate(report["sites_at_peak"]):
@@ -136,7 +184,8 @@ class Formats(harness.TestCase):
         if table in ("list", "sites_at_peak"):
             value = (report["saved"] if table == "list" else report)[table][int(row)][key]
             return " ".join(h["op"] for h in value) if key == "holders" else value
-        name = {"by_op": "op", "by_layer": "layer", "projection": "bits", "steps": "index"}[table]
+        name = {"by_op": "op", "by_layer": "layer", "projection": "bits", "gradients": "bits",
+                "steps": "index"}[table]
         rows = report[table] if table in report else report["saved"][table]
         return next(r for r in rows if str(r[name]) == row)[key]
 
@@ -160,7 +209,7 @@ class Formats(harness.TestCase):
                 if key in like:
                     self.assertEqual(row[key], str(like[key]), f"{table} in the JSON's order")
 
-    # ---- Markdown and text ----
+    # ---- Markdown ----
 
     def check_markdown(self, report, tables):
         saved = report["saved"]
@@ -179,12 +228,60 @@ class Formats(harness.TestCase):
                           for p in report["projection"]])
         self.assertEqual([(r["bytes"], r["category"], r["site"]) for r in tables["Sites at the peak"]],
                          [(words(s["bytes"]), s["category"], s["site"]) for s in report["sites_at_peak"]])
+        self.assertEqual([(r["bits"], r["least cosine"]) for r in tables["Few-bit gradients against exact ones"]],
+                         [(str(g["bits"]), f"{g['min_cosine']:.5f}") for g in report["gradients"]])
         if "selection" in report:
             self.assertEqual(tables["Selected blocks"]["bytes"], words(report["selection"]["bytes"]))
         steps = tables["Steps"]
         self.assertEqual([(r["step"], r["peak"], r["saved"]) for r in steps],
                          [(str(s["index"]), words(s["peak_bytes"]), words(s["saved_bytes"]))
                           for s in report["steps"]][:len(steps)])
+
+    # ---- HTML: the figures as they are, and in the words of the other pages ----
+
+    def check_html(self, report, tables):
+        saved = report["saved"]
+        self.html_figures(tables["categories_at_peak"], "category",
+                          [{"category": name.replace("_", " "), "bytes": size}
+                           for name, size in report["categories_at_peak"].items()])
+        self.html_figures(tables["by_op"], "op", saved["by_op"])
+        self.html_figures(tables["by_layer"], "layer",
+                          [{**layer, "layer": layer["layer"] or "(in no layer)"} for layer in saved["by_layer"]])
+        self.html_figures(tables["projection"], "bits", report["projection"])
+        self.html_figures(tables["gradients"], "bits", report["gradients"])
+        self.html_figures(tables["steps"], "index", report["steps"][:len(tables["steps"])])
+        self.html_figures(tables["sites_at_peak"], None,
+                          [{**site, "category": site["category"].replace("_", " "), "op": site["op"] or "-"}
+                           for site in report["sites_at_peak"]])
+        self.html_figures(tables["run"], None, [report["run"]])
+        listed = sum(int(row["blocks"][1]) * int(row["bytes each"][1]) for row in tables["groups"])
+        if "selection" in report:
+            self.html_figures(tables["selection"], None, [report["selection"]])
+        if len(saved["list"]) == saved["blocks"]:
+            self.assertEqual(listed, saved["bytes"])
+
+    def html_figures(self, rows, name, wanted):
+        """All figures of the JSON that the table has, and of bytes the words, too, in the same order."""
+        self.assertEqual(len(rows), len(wanted))
+        for row, like in zip(rows, wanted):
+            if name:
+                self.assertEqual(row[name][0], str(like[name]))
+            for key, value in like.items():
+                if key not in row:
+                    continue
+                text, figure = row[key]
+                if isinstance(value, bool):
+                    self.assertEqual(text, "yes" if value else "no", key)
+                elif isinstance(value, str):
+                    self.assertEqual(text, value, key)
+                elif value is None:
+                    self.assertIn(figure, (None,), key)
+                else:
+                    self.assertAlmostEqual(float(figure), value, 6, key)
+                    if key.endswith("bytes") and value >= 0:
+                        self.assertEqual(text, words(value), key)
+
+    # ---- text ----
 
     def check_text(self, report, text, options):
         flat = " ".join(text.split())
@@ -200,6 +297,8 @@ class Formats(harness.TestCase):
                          [[o["op"], *words(o["bytes"]).split()] for o in saved["by_op"]], options)
         for p in report["projection"]:
             self.assertRegex(text, rf"\n +{p['bits']}  +{re.escape(words(p['peak_bytes']))}  .*{words(p['code_bytes'])}\n")
+        for g in report["gradients"]:
+            self.assertRegex(text, rf"\n +{g['bits']} +{g['min_cosine']:.5f} +{g['mean_cosine']:.5f} +")
         if "--op" in options:
             self.assertIn(f": {words(report['selection']['bytes'])} in {report['selection']['blocks']} blocks", flat)
 
@@ -209,7 +308,7 @@ class Usage(harness.TestCase):
 
     def test_errors(self):
         trace = self.record("true", ["/bin/true"]).trace
-        for options, words_of_it in ((["--format", "xml"], "text, json, csv, md"),
+        for options, words_of_it in ((["--format", "xml"], "text, json, csv, md, html"),
                                      (["--format", "csv", "--table", "ops"], "by_op, by_layer"),
                                      (["--sort", "size"], "the orders are: bytes, blocks, eligible, name, time"),
                                      (["--since", "soon"], "1.5s"), (["--since", "3s", "--until", "2s"], "--until"),

@@ -113,6 +113,7 @@ Test(plots, names_are_fields) {
     }
     cr_expect_eq(fields, 8, "%s", line);
     cr_expect_null(strchr(line, '"'));
+    cr_expect(!strchr(line, '\\') || strstr(line, "\\\\"), "%s", line);
   }
 }
 
