@@ -82,8 +82,9 @@ static const char *const plumbing[] = {
     "PyVectorcall_Call",
 };
 
-/* Parts of the file names of Python's own modules and of those that are installed beside them. */
-static const char *const packages[] = {"/site-packages/", "/dist-packages/", "/lib/python3", "<frozen "};
+/* Packages of Python whose lines say less than the line that called them; those of others (transformers, timm) are what a
+ * program is made of, as its own are. */
+static const char *const foundations[] = {"torch/", "numpy/", "functorch/", "scipy/", "pandas/"};
 
 static const char recorder[] = "actscope_preload"; /* its own frames are no part of the program */
 
@@ -125,7 +126,7 @@ static bool ends(const char *text, const char *end) {
 }
 
 /* A frame without a module is a code's: a line of Python, or of C++ that somebody else has named. */
-static bool is_python(const struct facts_frame *frame) {
+bool site_is_python(const struct facts_frame *frame) {
   static const char *const others[] = {".c", ".h", ".cc", ".cpp", ".cu", ".cuh", ".hpp"};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     if (ends(frame->file, others[i])) {
@@ -135,22 +136,39 @@ static bool is_python(const struct facts_frame *frame) {
   return !*frame->module && *frame->file && !strstr(frame->function, "::");
 }
 
-static bool is_of_a_package(const struct facts_frame *frame) {
-  for (size_t i = 0; i < sizeof packages / sizeof *packages; i++) {
-    if (strstr(frame->file, packages[i])) {
-      return true;
+/* What follows the name of a folder of installed packages, NULL: the file is in none. */
+static const char *in_packages(const char *file) {
+  static const char *const folders[] = {"/site-packages/", "/dist-packages/"};
+  for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+    const char *found = strstr(file, folders[i]);
+    if (found) {
+      return found + strlen(folders[i]);
     }
   }
-  return strncmp(frame->file, "torch/", 6) == 0; /* torch.profiler names files from the package's folder on */
+  return NULL;
+}
+
+/* Of Python's own modules, or of a package that others build on. */
+static bool is_of_a_foundation(const struct facts_frame *frame) {
+  const char *package = in_packages(frame->file);
+  if (!package && (strstr(frame->file, "/lib/python3") || strncmp(frame->file, "<frozen ", 8) == 0)) {
+    return true;
+  }
+  /* torch.profiler names files from the package's folder on */
+  return begins_with_any(package ? package : frame->file, foundations, sizeof foundations / sizeof *foundations);
+}
+
+/* _ctypes.cpython-311-x86_64-linux-gnu.so: the lower half of some module, and not the program even if its lines are known. */
+static bool is_of_a_library(const struct facts_frame *frame) {
+  return begins_with_any(frame->module, libraries, sizeof libraries / sizeof *libraries) ||
+         (*frame->module == '_' && strstr(frame->module, ".cpython-")) || strstr(frame->file, "/include/c++/");
 }
 
 static bool is_of_the_program(const struct facts_frame *frame) {
   if (!*frame->file || !frame->line || is_allocator(frame)) {
     return false;
   }
-  return *frame->module ? !strstr(frame->file, "/include/c++/") &&
-                              !begins_with_any(frame->module, libraries, sizeof libraries / sizeof *libraries)
-                        : is_python(frame) && !is_of_a_package(frame);
+  return *frame->module ? !is_of_a_library(frame) : site_is_python(frame) && !is_of_a_foundation(frame);
 }
 
 static bool is_interpreter(const struct facts_frame *frame) {

@@ -9,6 +9,7 @@
 #include "analyzers/symbols.h"
 #include "trace/trace_reader.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct site_frames { /* an array that grows */
@@ -32,6 +33,9 @@ void site_resolver_fini(struct site_resolver *resolver);
 /* The frames of a stack, inlined calls expanded, into *out, whose frames array the caller frees. time_ns is when the
  * stack was taken. 0, or ERROR_MEMORY. */
 int site_resolve(struct site_resolver *resolver, uint32_t stack, uint64_t time_ns, struct facts_stack *out);
+
+/* Is it a line of Python? */
+bool site_is_python(const struct facts_frame *frame);
 
 /* "util.c:12 xmalloc < train.c:88 forward" (the program's own frame and its caller) or
  * "libtorch_cpu.so at::native::addmm", interned; "" for a stack without frames; NULL: no memory. */

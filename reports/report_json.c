@@ -3,6 +3,8 @@
  * Where a figure has no value (no step at the peak, a release that was never seen, an unknown exit status or rank) it
  * is null; texts that say nothing are "". */
 #include "analyzers/facts_layers.h"
+#include "analyzers/site.h"
+#include "reports/frames.h"
 #include "reports/groups.h"
 #include "reports/json.h"
 #include "reports/project.h"
@@ -101,7 +103,24 @@ static json_t *holders_json(const struct facts_saved_block *block) {
   return array;
 }
 
-static json_t *block_json(const struct facts_saved_block *block) {
+/* Innermost first; [] for a run that was recorded without --python-stacks. */
+static json_t *python_stack_json(const struct facts *facts, uint32_t id) {
+  const struct facts_stack *stack = frames_find(facts, id);
+  json_t *array = json_array();
+  for (size_t i = 0; stack && i < stack->frames_count; i++) {
+    const struct facts_frame *frame = &stack->frames[i];
+    if (site_is_python(frame)) {
+      json_t *object = json_object();
+      json_put_text(object, "file", frame->file);
+      json_put_count(object, "line", frame->line);
+      json_put_text(object, "function", frame->function);
+      json_array_append_new(array, object);
+    }
+  }
+  return array;
+}
+
+static json_t *block_json(const struct facts *facts, const struct facts_saved_block *block) {
   json_t *object = json_object();
   json_put_count(object, "bytes", block->bytes);
   json_put_count(object, "elements", block->elements);
@@ -114,6 +133,7 @@ static json_t *block_json(const struct facts_saved_block *block) {
   json_put_text(object, "name", block->name);
   json_put_bool(object, "in_arena", block->in_arena);
   json_put_text(object, "site", block->site);
+  json_object_set_new(object, "python_stack", python_stack_json(facts, block->stack));
   json_put_text(object, "evidence", block->evidence);
   return object;
 }
@@ -140,7 +160,7 @@ static json_t *by_layer_json(const struct facts *facts, const struct report_opti
 static json_t *saved_json(const struct facts *facts, const struct report_options *options, struct sink *sink) {
   json_t *object = json_object(), *list = json_array();
   for (size_t i = 0; i < shown(facts->saved_count, options); i++) {
-    json_array_append_new(list, block_json(&facts->saved[i]));
+    json_array_append_new(list, block_json(facts, &facts->saved[i]));
   }
   json_put_known(object, "step", facts->saved_step);
   json_put_count(object, "bytes", facts->saved_bytes);
@@ -183,6 +203,7 @@ static json_t *sites_json(const struct facts *facts, const struct report_options
     json_put_text(object, "category", category_names[sites[i].category]);
     json_put_text(object, "op", sites[i].op);
     json_put_text(object, "site", sites[i].site);
+    json_object_set_new(object, "python_stack", python_stack_json(facts, sites[i].stack));
     json_array_append_new(array, object);
   }
   free(sites);

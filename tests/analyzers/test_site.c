@@ -82,6 +82,19 @@ Test(site, of_python_the_programs_own_lines) {
   expect(frames + 1, 2, "forward");
 }
 
+Test(site, of_packages_those_that_a_program_is_made_of) {
+  const struct facts_frame frames[] = {
+      FRAME("PyCData_MallocBuffer", "/src/Modules/_ctypes/_ctypes.c", 2952, "_ctypes.cpython-311-x86_64-linux-gnu.so"),
+      FRAME("ones", "/usr/lib/python3/dist-packages/numpy/core/numeric.py", 203, ""),
+      FRAME("Thread.run", "/usr/lib/python3.11/threading.py", 975, ""),
+      FRAME("_call_with_frames_removed", "<frozen importlib._bootstrap>", 241, ""),
+      FRAME("GPT2MLP.forward", "/venv/lib/python3.11/site-packages/transformers/models/gpt2.py", 412, ""),
+      FRAME("main", "/home/me/train.py", 88, ""),
+  };
+  expect(frames, 6, "gpt2.py:412 GPT2MLP.forward < train.py:88 main");
+  expect(frames, 4, "_ctypes.cpython-311-x86_64-linux-gnu.so PyCData_MallocBuffer");
+}
+
 Test(site, nothing_known) {
   const struct facts_frame frames[] = {FRAME("0x7f0012", "", 0, ""), FRAME("0x7f0099", "", 0, "")};
   expect(frames, 2, "0x7f0012");

@@ -84,12 +84,46 @@ static void expect_contract(void) {
   expect_each(at("saved", "by_op"), "op:s bytes:i exclusive_bytes:i blocks:i eligible_bytes:i");
   expect_each(at("saved", "by_layer"), "layer:s bytes:i blocks:i eligible_bytes:i");
   expect_each(at("saved", "list"), "bytes:i elements:i dtype:s op_allocated:s holders:a eligible:b reason:s layer:s "
-                                   "name:s in_arena:b site:s evidence:s");
+                                   "name:s in_arena:b site:s python_stack:a evidence:s");
   json_array_foreach(at("saved", "list"), i, block) {
     expect_each(json_object_get(block, "holders"), "op:s save_ns:i release_ns:n");
   }
   expect_each(json_object_get(root, "projection"),
               "bits:i peak_bytes:i saving_bytes:i saving_percent:r eligible_bytes:i code_bytes:i");
+}
+
+/* Two lines of Python in the first stack that a saved block has. */
+static void sample_with_lines(struct facts *sample) {
+  sample_facts_gpt(sample);
+  struct facts_frame *frames = sample->stacks[0].frames;
+  frames[1] = (struct facts_frame){(char *)"Block.forward", (char *)"/home/me/gpt.py", (char *)"", 46};
+  frames[2] = (struct facts_frame){(char *)"<module>", (char *)"/home/me/gpt.py", (char *)"", 137};
+}
+
+static void expect_line(const json_t *array, size_t index, const char *function, json_int_t line) {
+  const json_t *entry = json_array_get(array, index);
+  expect_keys(entry, "file:s line:i function:s");
+  cr_expect_str_eq(json_string_value(json_object_get(entry, "function")), function);
+  cr_expect_eq(json_integer_value(json_object_get(entry, "line")), line);
+}
+
+Test(report_json, lines_of_python_innermost_first) {
+  size_t with_lines = 0, i;
+  json_t *block;
+  load(sample_with_lines);
+  json_array_foreach(at("saved", "list"), i, block) {
+    const json_t *lines = json_object_get(block, "python_stack");
+    if (facts.saved[i].stack == facts.stacks[0].stack) {
+      with_lines++;
+      cr_assert_eq(json_array_size(lines), 2);
+      expect_line(lines, 0, "Block.forward", 46);
+      expect_line(lines, 1, "<module>", 137);
+    } else {
+      cr_expect_eq(json_array_size(lines), 0);
+    }
+  }
+  cr_expect_gt(with_lines, 0);
+  cr_expect_lt(with_lines, facts.saved_count);
 }
 
 static json_int_t sum_of(const json_t *array, const char *key) {
