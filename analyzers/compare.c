@@ -1,6 +1,7 @@
 /* Joins the lists of two runs by name: both into one array, sorted, neighbours of one name made one row. */
 #include "analyzers/compare.h"
 
+#include "analyzers/strings.h"
 #include "common/error.h"
 
 #include <stdlib.h>
@@ -77,12 +78,64 @@ static void join(struct compare_table *table) {
   qsort(table->rows, table->count, sizeof *table->rows, change_order);
 }
 
+/* ---- places: sites whose lines have moved ---------------------------------------------------------------------------- */
+
+static int by_place(const struct compare_row *a, const struct compare_row *b) {
+  int order = strcmp(a->place, b->place);
+  order = order ? order : strcmp(a->op, b->op);
+  return order ? order : (int)a->category - (int)b->category;
+}
+
+static int place_order(const void *a, const void *b) {
+  int order = by_place(a, b);
+  return order ? order : by_name(a, b);
+}
+
+static bool is_on_one_side(const struct compare_row *row, enum compare_side side) {
+  return row->there[side] && !row->there[side == COMPARE_BEFORE ? COMPARE_AFTER : COMPARE_BEFORE];
+}
+
+/* Some lines of a place have gone and others have come: they have moved, and which became which is not known, so that all of
+ * the place is one row. Where lines have only come, or only gone, each stays a row. Returns how many are left. */
+static size_t join_place(struct compare_row *rows, size_t count) {
+  size_t gone = 0, come = 0;
+  const char *name = NULL;
+  for (size_t i = 0; i < count; i++) {
+    gone += is_on_one_side(&rows[i], COMPARE_BEFORE);
+    come += is_on_one_side(&rows[i], COMPARE_AFTER);
+    name = rows[i].there[COMPARE_AFTER] ? rows[i].name : name;
+  }
+  if (!gone || !come) {
+    return count;
+  }
+  for (size_t i = 1; i < count; i++) {
+    add_up(&rows[0], &rows[i]);
+  }
+  rows[0].name = count == 2 ? name : rows[0].place;
+  return 1;
+}
+
+static void join_places(struct compare_table *table) {
+  size_t kept = 0, end;
+  qsort(table->rows, table->count, sizeof *table->rows, place_order);
+  for (size_t i = 0; i < table->count; i = end) {
+    for (end = i + 1; end < table->count && by_place(&table->rows[i], &table->rows[end]) == 0;) {
+      end++;
+    }
+    const size_t left = join_place(&table->rows[i], end - i);
+    memmove(&table->rows[kept], &table->rows[i], left * sizeof *table->rows);
+    kept += left;
+  }
+  table->count = kept;
+  qsort(table->rows, table->count, sizeof *table->rows, change_order);
+}
+
 /* ---- the lists ----------------------------------------------------------------------------------------------------- */
 
 typedef size_t list_function(const struct comparison *comparison, enum compare_side side, struct compare_row *rows);
 
 static struct compare_row row_of(enum compare_side side, const char *name, uint64_t bytes, uint64_t blocks) {
-  struct compare_row row = {.name = text(name), .op = ""};
+  struct compare_row row = {.name = text(name), .place = "", .op = ""};
   row.bytes[side] = bytes;
   row.blocks[side] = blocks;
   row.there[side] = true;
@@ -158,6 +211,42 @@ static int fill(const struct comparison *comparison, struct compare_table *table
   return 0;
 }
 
+/* "train.c:88 forward < train.c:120 main" without the numbers of lines. NULL: no memory. */
+static const char *place_of(struct strings *places, const char *site) {
+  char *place = strdup(site), *end = place;
+  const char *interned;
+  for (const char *at = site; place && *at;) {
+    const size_t digits = *at == ':' ? strspn(at + 1, "0123456789") : 0;
+    if (digits && at[1 + digits] == ' ') {
+      at += 1 + digits;
+    } else {
+      *end++ = *at++;
+    }
+  }
+  if (!place) {
+    return NULL;
+  }
+  interned = strings_intern_bytes(places, place, (size_t)(end - place));
+  free(place);
+  return interned;
+}
+
+static int find_places(struct comparison *comparison) {
+  comparison->places = strings_open();
+  for (size_t i = 0; comparison->places && i < comparison->sites.count; i++) {
+    struct compare_row *row = &comparison->sites.rows[i];
+    row->place = place_of(comparison->places, row->name);
+    if (!row->place) {
+      return ERROR_MEMORY;
+    }
+  }
+  if (!comparison->places) {
+    return ERROR_MEMORY;
+  }
+  join_places(&comparison->sites);
+  return 0;
+}
+
 static int bits_order(const void *a, const void *b) {
   const struct compare_row *first = a, *second = b;
   return (first->bits > second->bits) - (first->bits < second->bits);
@@ -173,6 +262,7 @@ static int fill_tables(struct comparison *comparison) {
   rc = rc == 0 ? fill(comparison, &comparison->layers, list_layers) : rc;
   rc = rc == 0 ? fill(comparison, &comparison->like_layers, list_like_layers) : rc;
   rc = rc == 0 ? fill(comparison, &comparison->sites, list_sites) : rc;
+  rc = rc == 0 ? find_places(comparison) : rc;
   rc = rc == 0 ? fill(comparison, &comparison->projections, list_projections) : rc;
   if (rc == 0) { /* a handful, which are read by their bits */
     qsort(comparison->projections.rows, comparison->projections.count, sizeof *comparison->projections.rows,
@@ -296,6 +386,7 @@ void comparison_fini(struct comparison *comparison) {
     facts_layers_fini(&comparison->layer_sums[side]);
     facts_layers_fini(&comparison->like_sums[side]);
   }
+  strings_close(comparison->places);
   *comparison = (struct comparison){0};
 }
 

@@ -1,6 +1,6 @@
 /* What changed from one run to another: figures side by side, by name, the largest change first.
  *
- * Everything here follows from the facts of both runs, which must outlive the comparison: names are theirs. */
+ * Everything here follows from the facts of both runs, which must outlive the comparison: most names are theirs. */
 #ifndef ACTSCOPE_ANALYZERS_COMPARE_H
 #define ACTSCOPE_ANALYZERS_COMPARE_H
 
@@ -16,6 +16,7 @@ enum compare_side { COMPARE_BEFORE, COMPARE_AFTER, COMPARE_SIDES };
 /* One figure of both runs. there[side] false: that run has nothing of this name. */
 struct compare_row {
   const char *name;
+  const char *place;      /* of sites: the name without numbers of lines, which move when a program is edited; else "" */
   const char *op;         /* of sites, else "" */
   enum category category; /* of sites */
   unsigned bits;          /* of projections */
@@ -56,6 +57,7 @@ struct comparison {
   struct compare_steps steps[COMPARE_SIDES];
   struct facts_layers layer_sums[COMPARE_SIDES], like_sums[COMPARE_SIDES];
   uint64_t tolerance; /* bytes: what changes by less counts as the same */
+  struct strings *places;
   bool same;          /* nothing changed by more than the tolerance */
   bool identical;     /* nothing changed at all */
 };

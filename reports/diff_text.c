@@ -102,11 +102,12 @@ static void projected(const struct page *page) {
   uint64_t peak = page->comparison->facts[COMPARE_AFTER]->peak.bytes;
   char text[320], bytes[FORMAT_SIZE];
   if (projection) {
+    const double off = 100 * ((double)projection->peak_bytes / (double)peak - 1);
     snprintf(text, sizeof text,
-             "What is saved fell as %u-bit codes would have it; the first run's projection for them is a peak of %s, "
-             "which is %+.2f%% off.",
-             projection->bits, format_bytes(bytes, projection->peak_bytes),
-             100 * ((double)projection->peak_bytes / (double)peak - 1));
+             "What is saved fell as %u-bit codes would have it; the first run's projection for them was a peak of %s, "
+             "%.2f%% %s than the second run's.",
+             projection->bits, format_bytes(bytes, projection->peak_bytes), off < 0 ? -off : off,
+             off < 0 ? "less" : "more");
     paragraph_print(page->sink, STYLE_PLAIN, 0, "", text);
   }
 }
