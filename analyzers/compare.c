@@ -288,11 +288,11 @@ static uint64_t median(uint64_t *values, size_t count) {
 
 static int sum_up_steps(struct compare_steps *steps, const struct facts *facts) {
   uint64_t *values = calloc(3 * facts->steps_count + 1, sizeof *values);
-  uint64_t *peaks = values + facts->steps_count, *saved = peaks + facts->steps_count;
   size_t complete = 0;
   if (!values) {
     return ERROR_MEMORY;
   }
+  uint64_t *peaks = values + facts->steps_count, *saved = peaks + facts->steps_count;
   for (size_t i = 0; i < facts->steps_count; i++) {
     const struct facts_step *step = &facts->steps[i];
     if (step->complete) {

@@ -16,8 +16,8 @@ enum compare_side { COMPARE_BEFORE, COMPARE_AFTER, COMPARE_SIDES };
 /* One figure of both runs. there[side] false: that run has nothing of this name. */
 struct compare_row {
   const char *name;
-  const char *place;      /* of sites: the name without numbers of lines, which move when a program is edited; else "" */
-  const char *op;         /* of sites, else "" */
+  const char *place; /* of sites: the name without numbers of lines, which move when a program is edited; else "" */
+  const char *op;    /* of sites, else "" */
   enum category category; /* of sites */
   unsigned bits;          /* of projections */
   uint64_t bytes[COMPARE_SIDES], blocks[COMPARE_SIDES];
@@ -58,8 +58,8 @@ struct comparison {
   struct facts_layers layer_sums[COMPARE_SIDES], like_sums[COMPARE_SIDES];
   uint64_t tolerance; /* bytes: what changes by less counts as the same */
   struct strings *places;
-  bool same;          /* nothing changed by more than the tolerance */
-  bool identical;     /* nothing changed at all */
+  bool same;      /* nothing changed by more than the tolerance */
+  bool identical; /* nothing changed at all */
 };
 
 /* share: of the larger peak, below which a change counts for nothing (0.001: a thousandth). Time is no part of the verdict,

@@ -20,15 +20,16 @@ static struct made before, after;
 static struct comparison comparison;
 
 static void make(struct made *made, uint64_t peak) {
-  *made = (struct made){.facts = {.run = {.framework = (char *)"", .evidence = (char *)"mark", .complete = true,
-                                          .rank = -1, .min_size = 4096},
-                                  .peak = {.bytes = peak},
-                                  .sites = made->sites,
-                                  .by_op = made->ops,
-                                  .steps = made->steps,
-                                  .saved = made->saved,
-                                  .projections = made->projections,
-                                  .saved_step = -1}};
+  *made = (struct made){
+      .facts = {
+          .run = {.framework = (char *)"", .evidence = (char *)"mark", .complete = true, .rank = -1, .min_size = 4096},
+          .peak = {.bytes = peak},
+          .sites = made->sites,
+          .by_op = made->ops,
+          .steps = made->steps,
+          .saved = made->saved,
+          .projections = made->projections,
+          .saved_step = -1}};
 }
 
 static void setup(void) {
@@ -238,11 +239,8 @@ Test(compare, doubts) {
   compare(0);
   cr_expect_eq(comparison.doubts, 0);
   comparison_fini(&comparison);
-  after.facts.run = (struct facts_run){.framework = (char *)"pytorch 2.13.0",
-                                       .evidence = (char *)"probe",
-                                       .rank = 3,
-                                       .min_size = 0,
-                                       .lost_events = 1};
+  after.facts.run = (struct facts_run){
+      .framework = (char *)"pytorch 2.13.0", .evidence = (char *)"probe", .rank = 3, .min_size = 0, .lost_events = 1};
   add_saved(&before, "", 10);
   add_saved(&after, "fc1", 10);
   add_step(&after, 1, 1, 1, true);

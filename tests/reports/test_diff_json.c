@@ -65,8 +65,9 @@ Test(diff_json, contract) {
   after.peak.bytes += 5 << 20;
   emit(0);
   cr_expect_str_eq(json_string_value(get("schema")), "actscope.diff/1");
-  expect_keys(root, "schema before after same identical tolerance_bytes warnings peak projected categories_at_peak saved "
-                    "sites_at_peak steps projection");
+  expect_keys(root,
+              "schema before after same identical tolerance_bytes warnings peak projected categories_at_peak saved "
+              "sites_at_peak steps projection");
   expect_keys(get("before"), "path command pid rank exit_status complete damage wall_ns min_size framework evidence");
   expect_keys(get("peak"), "before after change change_percent");
   expect_keys(json_object_get(get("peak"), "before"), "bytes time_ns step phase");
