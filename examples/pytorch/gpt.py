@@ -4,14 +4,13 @@
     python3 gpt.py                          # some 20 steps on the GPL, then a line of generated text
     python3 gpt.py --text my.txt --steps 2000 --layers 6 --embed 384
 """
-import argparse
 import math
-import sys
-import time
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+from common import begin, count_parameters, make_parser, read_text, sample_pieces, TEXT, train
 
 
 class Attention(nn.Module):
@@ -69,63 +68,35 @@ class GPT(nn.Module):
         return tokens
 
 
-def read_text(path):
-    """The file as a vector of character numbers, and the characters they stand for."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except OSError as error:
-        sys.exit(f"gpt.py: cannot read the text: {error}; name another file with --text")
-    characters = sorted(set(text))
-    number = {c: i for i, c in enumerate(characters)}
-    return torch.tensor([number[c] for c in text]), characters
-
-
 def sample_batch(data, batch, block):
-    starts = torch.randint(len(data) - block - 1, (batch,))
-    x = torch.stack([data[s:s + block] for s in starts])
-    y = torch.stack([data[s + 1:s + block + 1] for s in starts])
-    return x, y
+    pieces = sample_pieces(data, batch, block + 1)
+    return pieces[:, :-1], pieces[:, 1:]
 
 
 def parse_options():
-    parser = argparse.ArgumentParser(description="Train a small GPT on a text file.")
-    parser.add_argument("--text", default="/usr/share/common-licenses/GPL-3", help="what to learn")
-    parser.add_argument("--steps", type=int, default=20)
+    parser = make_parser("Train a small GPT on a text file.", steps=20, batch=16, lr=1e-3)
+    parser.add_argument("--text", default=TEXT, help="what to learn")
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--embed", type=int, default=256)
     parser.add_argument("--heads", type=int, default=8)
-    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--block", type=int, default=128, help="characters the model sees at once")
     parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--threads", type=int, default=0, help="of PyTorch; 0 leaves its own choice")
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sample", type=int, default=80, help="characters to generate at the end")
-    return parser.parse_args()
+    return begin(parser)
 
 
 def main():
     options = parse_options()
-    torch.manual_seed(options.seed)
-    if options.threads > 0:
-        torch.set_num_threads(options.threads)
-
     data, characters = read_text(options.text)
     model = GPT(len(characters), options.layers, options.embed, options.heads, options.block, options.dropout)
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.lr)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(data):,} characters, "
-          f"{len(characters)} different ones")
+    print(f"{count_parameters(model)}, {len(data):,} characters, {len(characters)} different ones")
 
-    begin = time.time()
-    for step in range(options.steps):
+    def compute_loss():
         x, y = sample_batch(data, options.batch, options.block)
-        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        print(f"step {step:4d}  loss {loss.item():.4f}", flush=True)
-    print(f"{options.steps} steps in {time.time() - begin:.1f} s", file=sys.stderr)
+        return F.cross_entropy(model(x).flatten(0, 1), y.flatten()), None
+
+    train(options.steps, optimizer, compute_loss)
 
     if options.sample > 0:
         model.eval()
