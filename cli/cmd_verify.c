@@ -30,7 +30,7 @@ struct arguments {
   const char *plot;
   struct verify_limits limits;
   bool train, all, limited; /* limited: limits were given */
-  size_t seeds; /* 0: not given */
+  size_t seeds;             /* 0: not given */
   struct model_arguments settings;
   struct training_arguments training;
   struct widths widths;
@@ -65,8 +65,7 @@ static void parse_seeds(struct arguments *arguments, const char *text, struct ar
 static void check(const struct arguments *arguments, struct argp_state *state) {
   const char *subject = arguments->subject.name, *torch = arguments->torch.target;
   if (!!arguments->x + !!torch + !!subject > 1) {
-    argp_error(state, "too many arguments: %s%s%s names what is checked", arguments->x && torch ? "--tensors or " : "",
-               torch ? "--torch" : "--tensors", subject ? ", or the RUN or MODEL" : "");
+    argp_error(state, "too many arguments: one of --tensors, --torch, RUN and MODEL names what is checked");
   } else if (!arguments->x && !torch && !subject) {
     argp_error(state, "no RUN, MODEL, --tensors or --torch given; `actscope models' lists the models");
   } else if (!arguments->x != !arguments->function) {

@@ -5,6 +5,7 @@
 #   scripts/bench.sh kernels [OPTION...]    few-bit forward and backward, beside a copy and torch's exact ones
 #   scripts/bench.sh step [OPTION...]       a step of training by kernels/layers, beside plain loops and torch
 #   scripts/bench.sh verification [OPTION...]   the tables of docs/verification.md
+#   scripts/bench.sh apply [OPTION...]      the PyTorch drop-in on the examples: memory, time, training
 #   scripts/bench.sh --help
 #
 # Builds build/release first and installs what is missing. Results go to the screen and to build/bench/NAME.json.
@@ -14,7 +15,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 benchmark=${1:-}
 case $benchmark in
-  record | kernels | step | verification) shift ;;
+  record | kernels | step | verification | apply) shift ;;
   -h | --help) usage && exit 0 ;;
   *) usage >&2 && exit 2 ;;
 esac

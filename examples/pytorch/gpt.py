@@ -5,6 +5,7 @@
     python3 gpt.py --text my.txt --steps 2000 --layers 6 --embed 384
 """
 import math
+import sys
 
 import torch
 import torch.nn as nn
@@ -73,9 +74,22 @@ def sample_batch(data, batch, block):
     return pieces[:, :-1], pieces[:, 1:]
 
 
+@torch.no_grad()
+def mean_loss(model, data, batch, block):
+    """Over a text as a whole, piece by piece."""
+    model.eval()
+    count = (len(data) - 1) // block
+    x, y = (data[shift:shift + count * block].view(count, block) for shift in (0, 1))
+    losses = [F.cross_entropy(model(a).flatten(0, 1), b.flatten(), reduction="sum").item()
+              for a, b in zip(x.split(batch), y.split(batch))]
+    return sum(losses) / y.numel()
+
+
 def parse_options():
     parser = make_parser("Train a small GPT on a text file.", steps=20, batch=16, lr=1e-3)
     parser.add_argument("--text", default=TEXT, help="what to learn")
+    parser.add_argument("--test", type=float, default=0, metavar="SHARE",
+                        help="of the text, its end, that is kept to test with")
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--embed", type=int, default=256)
     parser.add_argument("--heads", type=int, default=8)
@@ -85,19 +99,31 @@ def parse_options():
     return begin(parser)
 
 
-def main():
-    options = parse_options()
-    data, characters = read_text(options.text)
+def make_training(options, data, characters):
+    """(model, optimizer, what train() calls)"""
     model = GPT(len(characters), options.layers, options.embed, options.heads, options.block, options.dropout)
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.lr)
-    print(f"{count_parameters(model)}, {len(data):,} characters, {len(characters)} different ones")
 
     def compute_loss():
         x, y = sample_batch(data, options.batch, options.block)
         return F.cross_entropy(model(x).flatten(0, 1), y.flatten()), None
 
-    train(options.steps, optimizer, compute_loss)
+    return model, optimizer, compute_loss
 
+
+def main():
+    options = parse_options()
+    text, characters = read_text(options.text)
+    kept = int(options.test * len(text))
+    if options.test > 0 and not options.block < kept < len(text) - options.block:
+        sys.exit(f"gpt.py: --test {options.test}: {len(text):,} characters cannot be split so: both parts need more than "
+                 f"--block {options.block}")
+    data, test = text.split([len(text) - kept, kept])
+    model, optimizer, compute_loss = make_training(options, data, characters)
+    print(f"{count_parameters(model)}, {len(data):,} characters, {len(characters)} different ones")
+    train(options.steps, optimizer, compute_loss)
+    if options.test > 0:
+        print(f"loss of the text's end {mean_loss(model, test, options.batch, options.block):.4f}")
     if options.sample > 0:
         model.eval()
         start = torch.tensor([[characters.index("\n") if "\n" in characters else 0]])

@@ -55,11 +55,12 @@ def torch_at_least(python, major, minor):
     return tuple(int(part) for part in torch_version(python).split(".")[:2]) >= (major, minor)
 
 
-def add_tests(case, kinds, check):
-    """Gives the TestCase one test for each kind and each PyTorch: test_KIND_torch_VERSION calls check(self, python,
-    kind). Without any PyTorch the tests are there all the same, and skipped."""
+def add_tests(case, kinds, check, every_torch=True):
+    """Gives the TestCase one test for each kind and each PyTorch (or, not every_torch, the first of them):
+    test_KIND_torch_VERSION calls check(self, python, kind). Without any PyTorch the tests are there all the same, and
+    skipped."""
     for kind in kinds:
-        for python in pythons():
+        for python in pythons() if every_torch else pythons()[:1]:
             def test(self, python=python, kind=kind):
                 check(self, python, kind)
             setattr(case, f"test_{kind}_torch_{torch_version(python)}", test)

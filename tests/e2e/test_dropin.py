@@ -1,10 +1,13 @@
 """actscope.torch, the PyTorch drop-in: its contract, call by call and model by model, with every PyTorch.
 
-The checks are those of tests/programs/pytorch_dropin.py, each in a process of its own; here are those that need more
+The checks are those of tests/programs/pytorch_dropin.py, which grow in dropin_GROUP.py; here are those that need more
 than one process: what `actscope record` sees, installing, finding the library.
 """
+import contextlib
 import os
+import re
 import shutil
+import sqlite3
 import subprocess
 
 import harness
@@ -13,9 +16,8 @@ PACKAGE = os.path.join(harness.ROOT, "python")
 BUILD = os.path.dirname(os.path.dirname(harness.ACTSCOPE))
 LIBRARY = os.path.join(BUILD, "lib", "libfewbit.so.0")
 
-CHECKS = ("gradient settings forward forward_half kept keeps no_grad layout inplace empty twice retain fallback "
-          "transforms compile autocast patch_restores patch_reaches patch_report layers convert pickle_modules "
-          "checkpoint hooks threads parallel gil omp_threads quantizers fork apply verify peak").split()
+FUNCTIONS = 28  # cases of tests/programs/dropin_cases.py
+GROUPS = ("call", "fallback", "patch", "model", "process", "verify")
 
 
 def variables(**more):
@@ -23,13 +25,15 @@ def variables(**more):
 
 
 class DropIn(harness.TestCase):
-    """The checks of the program, one process each."""
+    """The checks of one group."""
 
-    def check(self, python, name):
-        command = [python, harness.program("pytorch_dropin.py"), name]
+    def check(self, python, group):
+        command = [python, harness.program("pytorch_dropin.py"), "--all", group]
         result = self.run_program(command, env=variables())
-        self.assertEqual(result.returncode, 0, f"{name}:\n{result.stdout}\n{result.stderr}")
-        self.assertIn(f"{name}: holds", result.stdout)
+        with open(harness.program(f"dropin_{group}.py"), encoding="utf-8") as file:
+            written = len(re.findall(r"(?m)^def check_(?!training|functions)", file.read()))
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertIn(f"{written} of {written} checks hold", result.stdout)
 
 
 class Recorded(harness.TestCase):
@@ -46,14 +50,28 @@ class Recorded(harness.TestCase):
         self.assertEqual([block["bytes"] for block in held], [4 * elements])
         projected = {entry["bits"]: entry["peak_bytes"] for entry in exact["projection"]}
         others = harness.block_counts([block for block in exact["saved"]["list"] if block not in held])
-        for bits in (1, 3, 4):
-            report = self.train(python, bits)
-            blocks = [block for block in report["saved"]["list"] if harness.holder_names(block) == ("python_function",)]
-            self.assertEqual([block["bytes"] for block in blocks], [elements * bits // 8], f"{bits} bits: the codes")
-            rest = harness.block_counts([block for block in report["saved"]["list"] if block not in blocks])
-            self.assertEqual(rest, others, f"{bits} bits: all but the codes is as without them")
-            self.assertEqual(exact["saved"]["bytes"] - report["saved"]["bytes"], 4 * elements - elements * bits // 8)
-            self.assertWithin(0.01, projected[bits], report["peak"]["bytes"], f"projected peak at {bits} bits")
+        report = self.train(python, 3)
+        blocks = [block for block in report["saved"]["list"] if harness.holder_names(block) == ("python_function",)]
+        self.assertEqual([block["bytes"] for block in blocks], [elements * 3 // 8], "the codes")
+        rest = harness.block_counts([block for block in report["saved"]["list"] if block not in blocks])
+        self.assertEqual(rest, others, "all but the codes is as without them")
+        self.assertEqual(exact["saved"]["bytes"] - report["saved"]["bytes"], 4 * elements - elements * 3 // 8)
+        self.assertWithin(0.01, projected[3], report["peak"]["bytes"], "projected peak")
+
+    def check_functions(self, python, _):
+        """Every function at 1 to 4 bits, a step each: the codes are the one block that is kept."""
+        elements = 8 * harness.MIN_SIZE
+        trace = self.record("functions", [python, harness.program("pytorch_dropin.py"), "functions", str(elements)],
+                            env=variables()).trace
+        store = trace + ".sqlite"
+        result = self.run_program([harness.ACTSCOPE, "analyze", trace, "-o", store])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        with contextlib.closing(sqlite3.connect(store)) as database:
+            kept = database.execute("SELECT step, bytes, dtype FROM saved_block ORDER BY step").fetchall()
+            steps = database.execute("SELECT saved_bytes FROM steps").fetchall()
+        widths = [bits for _ in range(FUNCTIONS) for bits in (1, 2, 3, 4)]
+        self.assertEqual(kept, [(step, elements * bits // 8, "uint8") for step, bits in enumerate(widths)])
+        self.assertEqual([size for size, in steps], [elements * bits // 8 for bits in widths])
 
 
 class Installed(harness.TestCase):
@@ -120,7 +138,8 @@ class Installed(harness.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
 
 
-harness.add_tests(DropIn, CHECKS, DropIn.check)
+harness.add_tests(DropIn, GROUPS, DropIn.check)
 harness.add_tests(Recorded, ["codes"], Recorded.check_codes)
+harness.add_tests(Recorded, ["functions"], Recorded.check_functions)
 for kind in ("pip", "tree", "missing", "quiet"):
     harness.add_tests(Installed, [kind], getattr(Installed, "check_" + kind))

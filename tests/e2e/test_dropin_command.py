@@ -79,15 +79,19 @@ class CommandCase(harness.TestCase):
             with open(self.path(name), "w", encoding="utf-8") as file:
                 file.write(text)
 
-    def package(self, python, *arguments, **more):
-        return self.run_program([python, "-m", "actscope.torch", "verify", *arguments], cwd=self.folder,
-                                env=test_dropin.variables(), **more)
+    def package(self, python, *commands):
+        """What each of several `python3 -m actscope.torch verify` did: status, stdout, stderr."""
+        lines = json.dumps([["verify", *command] for command in commands])
+        result = self.run_program([python, harness.program("dropin_commands.py"), lines], cwd=self.folder,
+                                  env=test_dropin.variables())
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return json.loads(result.stdout)
 
-    def verify(self, python, *arguments, env=None, **more):
+    def verify(self, python, *arguments, env=None):
         """`actscope verify --torch`, which finds package and library by itself."""
         command = [harness.ACTSCOPE, "verify", "--torch", *arguments]
         return self.run_program(command + (["--python", python] if python else []), cwd=self.folder,
-                                env={"TMPDIR": self.folder, **(env or {})}, **more)
+                                env={"TMPDIR": self.folder, **(env or {})})
 
     def check_document(self, document, bits):
         self.assertEqual((document["schema"], document["kind"]), ("actscope.verify/1", "torch"))
@@ -102,51 +106,90 @@ class CommandCase(harness.TestCase):
                                                      for row in width["parameters"]))
 
 
+# Every option that says how gradients are computed.
+OPTIONS = {"plain": (), "defaults": ("--method", "value", "--seed", "1", "--functions", "gelu"),
+           "interval": ("--method", "interval"), "weight": ("--weight", "normal:0:0.5"), "seed": ("--seed", "2")}
+
+
 class Package(CommandCase):
+    """python3 -m actscope.torch verify"""
+
     def check(self, python, _):
-        result = self.package(python, "train.py:make", "--bits", "2,4", "--min-cosine", "0.9", "-o", "out.json")
-        self.assertEqual(result.returncode, 0, result.stderr)
+        bits = ("train.py:make", "--bits", "3", "--no-memory")
+        written, strict, error, silu, *others = self.package(
+            python, ("train.py:make", "--bits", "2,4", "--min-cosine", "0.9", "-o", "out.json"),
+            ("train.py:make", "--bits", "2", "--min-cosine", "0.99999", "--no-memory"),
+            (*bits, "--max-relative-error", "1e-6"), (*bits, "--functions", "silu"),
+            *((*bits, *options) for options in OPTIONS.values()))
+        self.assertEqual((written["status"], written["stdout"]), (0, ""), written["stderr"])
         document = self.load(self.path("out.json"))
         self.check_document(document, [2, 4])
         self.assertIs(document["passed"], True)
-        strict = self.package(python, "train.py:make", "--bits", "2", "--min-cosine", "0.99999", "--no-memory")
-        self.assertEqual(strict.returncode, 1, strict.stderr)
-        self.assertIs(json.loads(strict.stdout)["passed"], False, "nothing but the document on standard output")
+        self.assertEqual((strict["status"], error["status"]), (1, 1), strict["stderr"])
+        self.assertIs(json.loads(strict["stdout"])["passed"], False, "nothing but the document on standard output")
         for said in SAID:
-            self.assertIn(said, strict.stderr)
+            self.assertIn(said, strict["stderr"])
+        self.assertAlmostEqual(json.loads(silu["stdout"])["min_cosine"], 1.0, places=12)
+        self.check_options({name: json.loads(other["stdout"])["min_cosine"] for name, other in zip(OPTIONS, others)})
+
+    def check_options(self, cosines):
+        self.assertEqual(cosines["plain"], cosines["defaults"])
+        self.assertEqual(len(set(cosines.values())), len(cosines) - 1, cosines)
 
     def check_refused(self, python, _):
-        for target, status, words in REFUSED:
+        options = ("--bits=0", "--bits=3,x", "--functions=gelo", "--weight=x", "--method=best")
+        results = self.package(python, *((target,) for target, _, _ in REFUSED),
+                               *(("train.py:make", option) for option in options))
+        for (target, status, words), result in zip(REFUSED, results):
             with self.subTest(target=target):
-                result = self.package(python, target)
-                self.assertEqual((result.returncode, result.stdout), (status, ""), result.stderr)
-                self.assertIn(words, result.stderr)
-                self.assertEqual(result.stderr.count("Traceback"), int("Error" in words))
-        for option in ("--bits=0", "--bits=3,x", "--functions=gelo", "--weight=x", "--method=best"):
-            result = self.package(python, "train.py:make", option)
-            self.assertEqual((result.returncode, "said" in result.stderr), (2, False), result.stderr)
+                self.assertEqual((result["status"], result["stdout"]), (status, ""), result["stderr"])
+                self.assertIn(words, result["stderr"])
+                self.assertEqual(result["stderr"].count("Traceback"), int("Error" in words))
+        for result in results[len(REFUSED):]:
+            self.assertEqual((result["status"], "said" in result["stderr"]), (2, False), result["stderr"])
 
 
 class Command(CommandCase):
+    """actscope verify --torch"""
+
     def check(self, python, _):
-        """The package's own document, and a page made of it."""
-        arguments = ["train.py:make", "--bits", "3,1", "--steps", "3", "--min-cosine", "0.5"]
+        """The package's own document, whatever was asked for."""
+        arguments = ["train.py:make", "--bits", "3,1", "--steps", "3", "--min-cosine", "0.5", "--method", "interval",
+                     "--weight", "normal:0:0.5", "--seed", "2", "--functions", "silu,gelu", "--max-relative-error", "9"]
         result = self.verify(python, *arguments, "--json")
         self.assertEqual(result.returncode, 0, result.stderr)
         for said in SAID:
             self.assertIn(said, result.stderr)
         document = json.loads(result.stdout)
         self.check_document(document, [3, 1])
-        self.assertEqual(document["limits"], {"min_cosine": 0.5, "max_relative_error": None})
-        self.assertEqual(document, json.loads(self.package(python, *arguments).stdout))
+        self.assertEqual(document["limits"], {"min_cosine": 0.5, "max_relative_error": 9})
         self.assertEqual([len(width["loss"]["few_bit"]) for width in document["bits"]], [3, 3])
-        page = self.verify(python, *arguments, "-o", "page.txt", "--color=never")
+        wanted, = self.package(python, arguments)
+        self.assertEqual(document, json.loads(wanted["stdout"]))
+
+
+harness.add_tests(Package, ["command"], Package.check)
+harness.add_tests(Package, ["refused"], Package.check_refused)
+harness.add_tests(Command, ["document"], Command.check)
+
+
+class CommandPage(CommandCase):
+    """What is the same whatever the PyTorch."""
+
+    def setUp(self):
+        super().setUp()
+        if not harness.torch_version(PYTHON):
+            self.skipTest("no PyTorch: apt-get install python3-torch")
+
+    def test_page(self):
+        arguments = ["train.py:make", "--steps", "3", "--min-cosine", "0.5"]
+        page = self.verify(PYTHON, *arguments, "-o", "page.txt", "--color=never")
         self.assertEqual((page.returncode, page.stdout), (0, ""), page.stderr)
+        wanted, = self.package(PYTHON, (*arguments, "--bits", "3"))
         with open(self.path("page.txt"), encoding="utf-8") as file:
-            self.check_page(file.read(), document)
+            self.check_page(file.read(), json.loads(wanted["stdout"]))
         self.assertEqual(sorted(os.listdir(self.folder)),
-                         ["__pycache__"] * os.path.isdir(self.path("__pycache__"))
-                         + ["beside.py", "notes.txt", "page.txt", "syntax.py", "train.py"], "nothing is left behind")
+                         ["beside.py", "notes.txt", "page.txt", "syntax.py", "train.py"], "nothing is left behind")
 
     def check_page(self, page, document):
         self.assertIn("4 parameters of train.py:make", page)
@@ -158,42 +201,22 @@ class Command(CommandCase):
         for loss in width["loss"]["exact"][0], width["loss"]["exact"][-1]:
             self.assertIn(f"{loss:.5f}", page)
 
-    def check_options(self, python, _):
-        """Each reaches the check: functions, method, weight, seed, limits."""
-        def cosine(*options, status=0):
-            result = self.verify(python, "train.py:make", "--json", "--min-cosine", "0", *options)
-            self.assertEqual(result.returncode, status, result.stderr)
-            return json.loads(result.stdout)["min_cosine"]
-        plain = cosine()
-        self.assertEqual(cosine("--bits", "3", "--method", "value", "--seed", "1"), plain, "the defaults")
-        self.assertEqual(cosine("--functions", "silu"), 1.0)
-        self.assertEqual(cosine("--functions", "silu,gelu"), plain)
-        others = [cosine("--bits", "4"), cosine("--method", "interval"), cosine("--weight", "normal:0:0.5"),
-                  cosine("--seed", "2")]
-        self.assertEqual(len({plain, *others}), 5, others)
-        cosine("--max-relative-error", "1e-6", status=1)
-        strict = self.verify(python, "train.py:make", "--min-cosine", "0.999999")
-        self.assertEqual(strict.returncode, 1)
-        self.assertIn("Fell short", strict.stdout)
+    def test_falls_short(self):
+        result = self.verify(PYTHON, "train.py:make", "--min-cosine", "0.999999")
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("Fell short", result.stdout)
 
-    def check_refused(self, python, _):
-        for target, status, words in REFUSED:
+    def test_script_that_fails(self):
+        """Each way in which Python may end, and its own words."""
+        for target, status, words in (
+                ("train.py:none", 3, "actscope: verify: train.py: has no function 'none'\n"),
+                ("train.py:raises_later", 3, "a step of train.py:raises_later failed: KeyError: 'no such key'"),
+                ("train.py:ends_at_once", 3, "ended without a result"),
+                ("train.py:killed", 3, f"ended by signal {int(signal.SIGKILL)}")):
             with self.subTest(target=target):
-                result = self.verify(python, target)
+                result = self.verify(PYTHON, target)
                 self.assertEqual((result.returncode, result.stdout), (status, ""), result.stderr)
                 self.assertIn(words, result.stderr)
-        for target, words in (("train.py:ends_at_once", "ended without a result"),
-                              ("train.py:killed", f"ended by signal {int(signal.SIGKILL)}")):
-            result = self.verify(python, target)
-            self.assertEqual((result.returncode, result.stdout), (3, ""), result.stderr)
-            self.assertIn(words, result.stderr)
-
-
-harness.add_tests(Package, ["command"], Package.check)
-harness.add_tests(Package, ["refused"], Package.check_refused)
-harness.add_tests(Command, ["document"], Command.check)
-harness.add_tests(Command, ["options"], Command.check_options)
-harness.add_tests(Command, ["refused"], Command.check_refused)
 
 
 class CommandStart(CommandCase):
@@ -225,13 +248,16 @@ class CommandStart(CommandCase):
     def test_python_of_the_path(self):
         if not harness.torch_version(PYTHON):
             self.skipTest("no PyTorch: apt-get install python3-torch")
-        result = self.verify(None, "train.py:make", env={"PATH": os.path.dirname(PYTHON) + os.pathsep + os.environ["PATH"]})
+        path = os.path.dirname(PYTHON) + os.pathsep + os.environ["PATH"]
+        result = self.verify(None, "train.py:make", env={"PATH": path})
         self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_usage(self):
-        for words, *arguments in (("--torch names what is checked", "train.py:make", "gpt"),
-                                  ("--tensors or --torch", "train.py:make", "--tensors", "x.npy,dy.npy", "--function", "gelu"),
+        for words, *arguments in (("one of --tensors, --torch, RUN and MODEL", "train.py:make", "gpt"),
+                                  ("one of --tensors, --torch, RUN and MODEL", "train.py:make", "--tensors",
+                                   "x.npy,dy.npy", "--function", "gelu"),
                                   ("--train is for a MODEL", "train.py:make", "--train"),
+                                  ("is not SCRIPT.py:FUNCTION", "train.py"),
                                   ("model and batch are the script's", "train.py:make", "--batch", "3"),
                                   ("model and batch are the script's", "train.py:make", "--data", "text"),
                                   ("would be lost", "train.py:make", "-o", "train.py"),

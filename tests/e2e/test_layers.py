@@ -145,7 +145,8 @@ class Layers(harness.TestCase):
         self.assertEqual(self.report(run.trace)["saved"]["by_layer"], [])
 
 
-harness.add_tests(Layers, ["every_case", "by_hooks", "views", "child_of_fork", "off", "isolated"], Layers.check)
+harness.add_tests(Layers, ["every_case", "by_hooks", "off"], Layers.check)
+harness.add_tests(Layers, ["views", "child_of_fork", "isolated"], Layers.check, every_torch=False)
 
 
 class LayersWithoutTorch(harness.TestCase):

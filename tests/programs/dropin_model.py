@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 import actscope.torch as ft
-from dropin_cases import few_bit, kept, TORCH_2
+from dropin_cases import CASES, few_bit, kept, TORCH_2
 
 
 def check_layers():
@@ -200,3 +200,12 @@ def check_training(bits="3"):
             loss = model(torch.randn(1024, 64)).square().mean()
             loss.backward()
             optimizer.step()
+
+
+def check_functions(elements):
+    """A step for every function and 1 to 4 bits, to be recorded: nothing but the codes is kept in any."""
+    leaf = torch.randn(int(elements), requires_grad=True)
+    for case in CASES:
+        for bits in (1, 2, 3, 4):
+            few_bit(case, leaf * 1, bits).sum().backward()
+            leaf.grad = None

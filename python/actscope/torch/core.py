@@ -87,6 +87,11 @@ def _warn_once(reason):
 
 # ---- layouts ---------------------------------------------------------------------------------------------------------
 
+def _is_contiguous(shape, strides):
+    return all(size == 1 or stride == wanted
+               for size, stride, wanted in zip(shape, strides, _contiguous_strides(shape)))
+
+
 def _is_dense(shape, strides):
     """Whether the elements fill one stretch of memory, each once, in whatever order."""
     expected = 1
@@ -105,13 +110,48 @@ def _contiguous_strides(shape):
     return tuple(reversed(strides))
 
 
+def _result_strides(shape, *operands):
+    """The strides of a new result of operands with these strides, as torch's TensorIterator has it: dense, dimensions
+    in the order that the first operand gives them that tells two of them apart; strides of zero, of an expanded
+    operand, tell nothing. (To ask torch itself, by tensors on "meta", would have torch 2 import its compiler.)"""
+    if all(_is_contiguous(shape, strides) for strides in operands):
+        return _contiguous_strides(shape)
+    if len(set(operands)) == 1 and _is_dense(shape, operands[0]):
+        return operands[0]
+    order = list(reversed(range(len(shape))))  # the innermost first
+    for i in range(1, len(order)):  # torch's own insertion sort: the relation is not transitive, any other may differ
+        for j in range(i - 1, -1, -1):
+            sign = _compare_dimensions(shape, operands, order[j], order[i])
+            if sign > 0:
+                order[j], order[i] = order[i], order[j]
+                i = j
+            elif sign < 0:
+                break
+    strides, step = [0] * len(shape), 1
+    for dimension in order:
+        strides[dimension], step = step, step * shape[dimension]
+    return tuple(strides)
+
+
+def _compare_dimensions(shape, operands, left, right):
+    """1 if `left` lies outside of `right`, -1 inside, 0 if no operand tells."""
+    for strides in operands:
+        if strides[left] == 0 or strides[right] == 0:
+            continue
+        if strides[left] != strides[right]:
+            return 1 if strides[left] > strides[right] else -1
+        if shape[left] > shape[right]:
+            return 1
+    return 0
+
+
 def _gradient_strides(kind, shape, dy_strides, x_strides):
-    """The strides that torch gives dx. Its own rule decides, on tensors without memory."""
-    dy = torch.empty_strided(shape, dy_strides, device="meta")
-    x = torch.empty_strided(shape, x_strides, device="meta")
+    """The strides that torch gives dx."""
+    if kind == BY_INPUT:
+        return _result_strides(shape, x_strides, dy_strides)
     if kind == BY_NEGATED:
-        dy = torch.empty_like(dy)
-    return (torch.mul(x, dy) if kind == BY_INPUT else torch.mul(dy, x)).stride()
+        dy_strides = _result_strides(shape, dy_strides)
+    return _result_strides(shape, dy_strides, x_strides)
 
 
 def _share_work(elements):
