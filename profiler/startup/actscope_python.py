@@ -5,9 +5,10 @@ it was built. So before anything is read while the program runs, what it reads o
 says of them. If that differs in one of them, there are no lines of Python, and the trace says why.
 """
 import atexit
-import ctypes
 import os
 import sys
+
+ctypes = None  # imported by install
 
 _OFFSETS_BYTES = 568  # of _PyRuntime, as far as the preload library reads it
 _REFUSALS = {
@@ -188,8 +189,22 @@ def _test(library, folder):
     return reason
 
 
+def _is_first():
+    """Is this the process's first interpreter? One that was taken down before, or another that runs beside this one, has left
+    ctypes mapped; and in some versions of Python importing it a second time breaks the process."""
+    if "_ctypes" in sys.modules:
+        return True
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        return not any("/_ctypes." in line for line in maps)
+
+
 def install(folder):
     """Called by the start-up file, before the program."""
+    global ctypes
+    if not _is_first():
+        return
+    import ctypes
+
     library = _Library()
     version = "%d.%d.%d" % sys.version_info[:3]
     reason = _test(library, folder)

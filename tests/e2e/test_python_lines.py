@@ -44,7 +44,7 @@ def has(python, module):
 
 def add_version_tests(case):
     """test_KIND_python_NAME calls check_KIND(self, path); of a version that is not there, skipped."""
-    kinds = [name[len("check_"):] for name in dir(case) if name.startswith("check_")]
+    kinds = ["every_block", "every_malloc", "stress", "places", "wrong_layout"]
     there = dict(interpreters())
     for kind in kinds:
         for name in ("debian", *VERSIONS):
@@ -163,4 +163,46 @@ class PythonLines(harness.TestCase):
         self.assertGreaterEqual(seen, 3)
 
 
+    def check_wrong_layout(self, python):
+        run = self.record("run", [python, harness.program("python_wrong_layout.py")], ["--python-stacks"])
+        own = int(version_of(python).split(".")[1])
+        found = dict(line.split() for line in run.stdout.splitlines())
+        self.assertEqual(found.pop(str(own)), "passed")
+        self.assertEqual((found.pop("8"), found.pop("14")), ("refused", "refused"))
+        self.assertEqual(set(found.values()), {"failed"}, found)
+
+    def test_interpreters_that_are_not_read(self):
+        """A program that is no Python, or one that reads no start-up file: a note, and nothing else."""
+        for command in (["/bin/echo", "fine"], [*"/usr/bin/python3 -I -c".split(), "print('fine')"],
+                        [*"/usr/bin/python3 -S -c".split(), "print('fine')"]):
+            run = self.record("run", command, ["--python-stacks"])
+            self.assertEqual(run.stdout, "fine\n")
+            self.assertIn("note: no lines of Python: no Python", run.stderr)
+
+    def check_tensors(self, python, _):
+        """Blocks that torch makes have the lines of those who asked, through torch's own lines of Python."""
+        store, wanted = self.run_case(python, ["tensors"], ["--no-probe"])
+        self.compare(store, wanted)
+
+    def check_saved(self, python, _):
+        """A saved activation is the line's that made it; our own start-up files, at work in between, are left out."""
+        for options in (["--layers"], ["--probe=hooks"]):
+            with self.subTest(options=options):
+                truth = self.path("truth.json")
+                run = self.record("run", [python, PROGRAM, truth, "training"], ["--python-stacks", *options])
+                report = self.report(run.trace)
+                outputs = [(block["bytes"], block["frames"][0]) for block in self.load(truth) if "output" in block]
+                made = [block for block in report["saved"]["list"] if block["op_allocated"] not in ("", "randn", "pow")]
+                self.assertGreaterEqual(len(made), 4, report["saved"]["list"])
+                for block in made:
+                    lines = [line for line in block["python_stack"] if line["file"] == PROGRAM]
+                    innermost = [lines[0][key] for key in ("file", "line", "function")]
+                    self.assertIn((block["bytes"], innermost), outputs, block)
+                    self.assertTrue(block["site"].startswith("%s:%d %s" % (os.path.basename(PROGRAM), *innermost[1:])), block)
+                for file, _, _, _ in Store(self, run.trace).frames.values():
+                    self.assertNotIn("/actscope/startup/", file)
+
+
 add_version_tests(PythonLines)
+for _kind in ("tensors", "saved"):
+    harness.add_tests(PythonLines, [_kind], getattr(PythonLines, "check_" + _kind))

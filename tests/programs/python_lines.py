@@ -336,6 +336,42 @@ def tensors():
         keep(torch.nn.Parameter(torch.empty(here(0), dtype=torch.uint8), requires_grad=False))
 
 
+def training():
+    """Notes where each output was made: by size and line, which is what saved activations are found by."""
+    import torch
+
+    def noted(tensor):
+        frames = frames_from(sys._getframe(1))
+        TRUTH.append({"bytes": tensor.numel() * tensor.element_size(), "frames": frames, "output": True})
+        return tensor
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = torch.nn.Linear(64, 1000)
+            self.second = torch.nn.Sequential(torch.nn.Linear(1000, 500), torch.nn.SiLU())
+            self.last = torch.nn.Linear(500, 30)
+
+        def body(self, x):
+            return noted(torch.nn.functional.gelu(x))
+
+        def forward(self, x):
+            x = noted(self.first(x))
+            x = self.body(x)
+            x = noted(self.second(x))
+            x = noted(torch.tanh(x))
+            return noted(self.last(x))
+
+    net = Net()
+    optimizer = torch.optim.SGD(net.parameters(), 0.01)
+    for _ in range(3):
+        del TRUTH[:]  # of the last step
+        optimizer.zero_grad()
+        loss = net(torch.randn(100, 64)).square().sum()
+        loss.backward()
+        optimizer.step()
+
+
 def greenlets():
     import greenlet
 
