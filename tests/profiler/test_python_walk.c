@@ -141,7 +141,7 @@ Test(python_walk, survives_frames_of_noise) {
   const size_t words = sizeof frames / 8;
   uint64_t *memory = (uint64_t *)frames;
   srand(11);
-  for (int round = 0; round < 20000; round++) {
+  for (int round = 0; round < 5000; round++) {
     const struct python_layout *layout = python_layout_find(versions[round % VERSIONS]);
     for (size_t i = 0; i < words; i++) {
       uint64_t noise = (uint64_t)rand() << 33 ^ (uint64_t)rand() << 11 ^ (uint64_t)rand();
