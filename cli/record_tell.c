@@ -60,8 +60,9 @@ static void tell_python_stacks(const struct launch_options *launch, const struct
   if (*reason) {
     command_note("note: no lines of Python: %s", reason);
   } else {
-    command_note("note: no lines of Python: no Python of 3.7 or newer has read actscope's start-up file (-I, -E and -S keep "
-                 "it from that), or it has no ctypes");
+    command_note(
+        "note: no lines of Python: no Python of 3.7 or newer has read actscope's start-up file (-I, -E and -S keep "
+        "it from that), or it has no ctypes");
   }
 }
 
