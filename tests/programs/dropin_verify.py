@@ -66,6 +66,7 @@ def check_verify():
         assert saving == 64 * 48 * 4 * 2 - codes, (saving, codes)
         assert memory["projected"]["saved_bytes"] == memory["measured"]["saved_bytes"]
         assert memory["exact"]["peak_bytes"] > memory["measured"]["peak_bytes"] > memory["measured"]["saved_bytes"]
+        projected_peak_holds(memory)
     assert result["min_cosine"] == result["bits"][0]["min_cosine"]
     assert ft.verify(model, loss_fn, batch, 1, min_cosine=0.9999, memory=False)["passed"] is False
     assert ft.verify(model, loss_fn, batch, 4, min_cosine=0.9, memory=False)["passed"] is True
@@ -96,6 +97,27 @@ def check_verify():
     assert width["measured"]["saved_bytes"] == width["projected"]["saved_bytes"] == wanted
     with raises(TypeError, "tensor of one element"):
         ft.verify(model, lambda model, batch: 3, batch)
+
+
+def projected_peak_holds(memory):
+    assert memory["projected"]["peak_bytes"] == memory["measured"]["peak_bytes"], memory
+
+
+def check_projection():
+    """The peak that an exact pass promises is the one that codes then have: of functions that keep two arrays, of those
+    in place, and where another node holds x, or the result is what is held, so that codes come on top."""
+    def chain(*layers):
+        return nn.Sequential(*(part for layer in layers for part in (nn.Linear(64, 64), layer)))
+
+    class Residual(nn.Module):
+        def forward(self, x):
+            return x + F.gelu(x * 1) * x
+
+    for model in (chain(nn.Softsign(), nn.LogSigmoid(), nn.Tanhshrink()), chain(nn.SiLU(inplace=True), nn.GELU()),
+                  chain(Residual(), nn.Mish(), nn.Hardswish()), chain(nn.Tanh(), nn.ReLU())):
+        for width in ft.verify(model, lambda model, batch: model(batch).square().mean(), torch.randn(512, 64),
+                               [1, 4], functions="all")["bits"]:
+            projected_peak_holds(width["memory"])
 
 
 def check_peak():

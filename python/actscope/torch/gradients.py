@@ -1,5 +1,6 @@
 """verify(): how far few-bit gradients of a model are from the exact ones, parameter by parameter."""
 import contextlib
+import itertools
 import math
 
 import torch
@@ -26,6 +27,12 @@ def _resident(model):
     return {_storage(tensor) for tensor in [*model.parameters(), *model.buffers()] if tensor.layout == torch.strided}
 
 
+def _is_replaceable(x):
+    """Whether a call's input is one that codes could serve."""
+    return (isinstance(x, torch.Tensor) and x.requires_grad and torch.is_grad_enabled()
+            and core.refusal(x, False, True) is None)
+
+
 class _Saved:
     """Storages that a forward pass leaves for backward, and which call of an activation holds each."""
 
@@ -47,8 +54,7 @@ class _Saved:
 
     def observe(self, function, x, original, args, kwargs):
         """core's observer: names the call while torch's own function runs."""
-        if not (isinstance(x, torch.Tensor) and x.requires_grad and torch.is_grad_enabled()
-                and core.refusal(x, False, True) is None):
+        if not _is_replaceable(x):
             return original(*args, **kwargs)
         self.call = len(self.elements)
         self.elements[self.call] = x.numel()
@@ -60,46 +66,102 @@ class _Saved:
     def bytes(self):
         return sum(size for _, size in self.holders)
 
+    def held_by_calls(self):
+        """{call's number: bytes of each storage that it alone holds}"""
+        held = {number: [] for number in self.elements}
+        for (_, size), who in self.holders.items():
+            number = next(iter(who))
+            if len(who) == 1 and number in held:
+                held[number].append(size)
+        return held
+
+    def code_bytes(self, number, bits):
+        return (self.elements[number] * bits + 7) // 8
+
     def projected(self, bits):
         """With codes for every observed call, and without what such a call alone holds."""
-        freed = sum(size for (_, size), who in self.holders.items()
-                    if len(who) == 1 and next(iter(who)) in self.elements)
-        return self.bytes() - freed + sum((n * bits + 7) // 8 for n in self.elements.values())
+        freed = sum(map(sum, self.held_by_calls().values()))
+        return self.bytes() - freed + sum(self.code_bytes(number, bits) for number in self.elements)
 
 
 class _Peaks:
     """The most bytes of tensors that are alive at once in each of several passes, by torch's profiler: one session for
-    all, because some versions print a line for each."""
+    all, because some versions print a line for each.
 
-    _MARK = "actscope.verify.pass"
+    The exact pass also tells what the peak would be with codes: it marks where each call of an activation that alone
+    holds storages has ended, and where its backward pass has. In between live the codes, not the storages."""
+
+    _PASS, _KEEP, _RELEASE = "actscope.verify.pass", "actscope.verify.keep.", "actscope.verify.release."
 
     def __init__(self):
         self.profile = torch.autograd.profiler.profile(use_kineto=False, profile_memory=True)
+        self.calls, self.passes = 0, []
 
     def __enter__(self):
         self.profile.__enter__()
         return self
 
     def __exit__(self, *error):
-        return self.profile.__exit__(*error)
+        self.profile.__exit__(*error)
+        self.passes = self._read()
 
-    def mark(self):
-        """Begins a pass."""
-        with torch.autograd.profiler.record_function(self._MARK):
+    @staticmethod
+    def _mark(name):
+        with torch.autograd.profiler.record_function(name):
             pass
+
+    def begin_pass(self):
+        self._mark(self._PASS)
+
+    def observe(self, function, x, original, args, kwargs):
+        """core's observer in the exact pass: calls have the numbers that _Saved gives them."""
+        if not _is_replaceable(x):
+            return original(*args, **kwargs)
+        number, self.calls = self.calls, self.calls + 1
+        y = original(*args, **kwargs)
+        self._mark(f"{self._KEEP}{number}")
+        if y.grad_fn is not None:
+            y.grad_fn.register_hook(lambda *_: self._mark(f"{self._RELEASE}{number}"))
+        return y
+
+    def _read(self):
+        """[(event's name, bytes)] of each pass, in the order of time."""
+        passes = []
+        for event in sorted(self.profile.kineto_results.events(), key=_begin):
+            name = event.name()
+            if name == self._PASS:
+                passes.append([])
+            elif passes and (name == "[memory]" or name.startswith((self._KEEP, self._RELEASE))):
+                passes[-1].append((name, event.nbytes()))
+        return passes
 
     def peaks(self):
         """One for each pass, above what was alive when it began."""
-        peaks, live = [], 0
-        events = sorted(self.profile.kineto_results.events(), key=_begin)
-        for event in events:
-            if event.name() == self._MARK:
-                peaks.append(0)
-                live = 0
-            elif event.name() == "[memory]" and peaks:
-                live += event.nbytes()
-                peaks[-1] = max(peaks[-1], live)
-        return peaks
+        return [_peak([size for name, size in events if name == "[memory]"]) for events in self.passes]
+
+    def projected(self, saved, bits):
+        """The first pass's with codes; `saved` is of an exact pass from the same state."""
+        held = saved.held_by_calls()
+        changes, leaving = [], {}  # bytes -> codes' bytes that go with the next block of this size that is freed
+        for name, size in self.passes[0]:
+            if name.startswith(self._KEEP):
+                number = int(name[len(self._KEEP):])
+                changes += [saved.code_bytes(number, bits), *(-size for size in held[number])]
+            elif name.startswith(self._RELEASE):
+                number = int(name[len(self._RELEASE):])
+                for position, size in enumerate(held[number]):
+                    leaving.setdefault(size, []).append(0 if position else saved.code_bytes(number, bits))
+                if not held[number]:
+                    changes.append(-saved.code_bytes(number, bits))
+            elif leaving.get(-size):
+                changes.append(-leaving[-size].pop())
+            else:
+                changes.append(size)
+        return _peak(changes)
+
+
+def _peak(changes):
+    return max(itertools.accumulate(changes, initial=0))
 
 
 def _begin(event):
@@ -232,9 +294,6 @@ class _Check:
         self.steps, self.optimizer = steps, optimizer
         self.state = _State(model)
 
-    def step(self):
-        return _step(self.model, self.loss_fn, self.batch)
-
     def measure(self, saved):
         """(gradients, losses) of one pass from the state, and of the training after it."""
         self.state.restore()
@@ -280,15 +339,25 @@ class _Check:
         finally:
             self.state, self.steps = drawn, steps
 
-    def peaks(self, settings):
-        """Bytes of parameters, buffers and what one step adds to them at most, for each setting."""
+    def peaks(self, settings, saved):
+        """[{"exact", "measured", "projected"}] in bytes: parameters, buffers and what one step adds to them at most, for
+        each setting; `saved` is an exact pass's."""
         with _Peaks() as profile:
-            for setting in settings:
+            for setting in [None, *settings]:
                 self.state.restore()
                 with self.using(setting):
-                    profile.mark()
-                    self.step()
-        return [self.state.bytes() + peak for peak in profile.peaks()]
+                    core.thread.observer = profile.observe if setting is None else None
+                    profile.begin_pass()
+                    try:
+                        loss = self.loss_fn(self.model, self.batch)
+                    finally:
+                        core.thread.observer = None
+                    _backward(loss)
+                    del loss
+        exact, *measured = profile.peaks()
+        own = self.state.bytes()
+        return [{"exact": own + exact, "measured": own + peak, "projected": own + profile.projected(saved, setting.bits)}
+                for setting, peak in zip(settings, measured)]
 
 
 def _sgd(parameters):
@@ -313,7 +382,7 @@ def verify(model, loss_fn, batch, bits=(1, 2, 3, 4), *, functions=None, method=f
     limits = {"min_cosine": min_cosine, "max_relative_error": max_relative_error}
     try:
         passes = [check.run(setting) for setting in [None, *settings]]
-        peaks = check.peaks([None, *settings]) if memory else None
+        peaks = check.peaks(settings, passes[0][-1]) if memory else None
         trained = check.after_training([None, *settings]) if steps else None
     finally:
         check.state.finish()
@@ -321,8 +390,8 @@ def verify(model, loss_fn, batch, bits=(1, 2, 3, 4), *, functions=None, method=f
     for i, setting in enumerate(settings, 1):
         width = _width(setting.bits, passes[0], passes[i], limits)
         if memory:
-            width["memory"]["exact"]["peak_bytes"] = peaks[0]
-            width["memory"]["measured"]["peak_bytes"] = peaks[i]
+            for key, peak in peaks[i - 1].items():
+                width["memory"][key]["peak_bytes"] = peak
         else:
             del width["memory"]
         if trained:
@@ -332,14 +401,12 @@ def verify(model, loss_fn, batch, bits=(1, 2, 3, 4), *, functions=None, method=f
 
 
 def _width(bits, exact, few_bit, limits):
-    """The document's part for one width. What few-bit activations would add to the peak is `actscope project`'s to
-    say."""
+    """The document's part for one width."""
     (gradients, losses, saved), (few_gradients, few_losses, few_saved) = exact, few_bit
     rows = _rows(gradients, few_gradients)
     return {"bits": bits, "parameters": rows, **_summary(rows, gradients, few_gradients),
-            "memory": {"exact": {"peak_bytes": None, "saved_bytes": saved.bytes()},
-                       "measured": {"peak_bytes": None, "saved_bytes": few_saved.bytes()},
-                       "projected": {"peak_bytes": None, "saved_bytes": saved.projected(bits)}},
+            "memory": {"exact": {"saved_bytes": saved.bytes()}, "measured": {"saved_bytes": few_saved.bytes()},
+                       "projected": {"saved_bytes": saved.projected(bits)}},
             "loss": {"exact": losses, "few_bit": few_losses}, "passed": _passes(rows, limits)}
 
 
