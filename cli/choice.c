@@ -3,6 +3,7 @@
 
 #include "analyzers/op_name.h"
 #include "kernels/models/model.h"
+#include "reports/ranks_view.h"
 #include "reports/report.h"
 #include "reports/report_rows.h"
 
@@ -17,12 +18,15 @@ static const char *report_format_at(size_t index) {
   return index < count ? backends[index].name : NULL;
 }
 
+/* Those of one run, and those of several. */
 static const char *report_table_at(size_t index) {
-  size_t count;
-  const struct report_table *tables = report_tables(&count);
-  for (size_t i = 0; i < count; i++) {
-    if (!tables[i].for_pages && index-- == 0) {
-      return tables[i].name;
+  size_t count, ranks_count;
+  const struct report_table *tables = report_tables(&count), *ranks = ranks_tables(&ranks_count);
+  for (size_t i = 0; i < count + ranks_count; i++) {
+    const struct report_table *table = i < count ? &tables[i] : &ranks[i - count];
+    bool again = i >= count && report_table_find(table->name);
+    if (!table->for_pages && !again && index-- == 0) {
+      return table->name;
     }
   }
   return NULL;

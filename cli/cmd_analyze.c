@@ -82,7 +82,8 @@ static int analyze(const char *run, const char *store, struct error *err) {
 }
 
 static int run(int argc, char **argv) {
-  struct arguments arguments = {.run = {.missing = "no RUN given: a trace", .one = "one RUN is read"}};
+  struct arguments arguments = {
+      .run = {.missing = "no RUN given: a trace", .one = "one RUN is read; each has a store of its own"}};
   struct error err;
   char *store;
   int code;

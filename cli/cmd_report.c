@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/load.h"
 #include "cli/output.h"
+#include "cli/report_several.h"
 #include "cli/selection.h"
 #include "cli/subject.h"
 
@@ -54,6 +55,38 @@ static const char *parse_table(const char *name, struct argp_state *state) {
   return name;
 }
 
+static const char *format_of(const struct arguments *arguments) {
+  return arguments->output.json ? "json" : arguments->backend ? arguments->backend->name : "text";
+}
+
+/* What asks for a part of one run, or for a form that shows one. */
+static void check_several(const struct arguments *arguments, struct argp_state *state) {
+  if (facts_selection_is_part(&arguments->selection) || arguments->selection.order != FACTS_BY_BYTES) {
+    argp_error(state, "--op, --layer, --step, --since, --until and --sort look into one run, and %zu are given",
+               arguments->run.count);
+  }
+  if (arguments->plots || arguments->verify) {
+    argp_error(state, "--plots and --verify are of one run, and %zu are given", arguments->run.count);
+  }
+  if (!ranks_backend_find(format_of(arguments))) {
+    argp_error(state, "--format %s shows one run, and %zu are given", format_of(arguments), arguments->run.count);
+  }
+}
+
+static void check(const struct arguments *arguments, struct argp_state *state) {
+  const bool several = arguments->run.count > 1;
+  const char *table = arguments->report.table;
+  if (table && strcmp(format_of(arguments), "csv") != 0) {
+    argp_error(state, "--table is for csv: add --format csv");
+  }
+  if (table && !(several ? ranks_table_find(table) : report_table_find(table))) {
+    argp_error(state, "--table %s is of %s", table, several ? "one run, and several are given" : "several runs");
+  }
+  if (several) {
+    check_several(arguments, state);
+  }
+}
+
 static error_t parse(int key, char *text, struct argp_state *state) {
   struct arguments *arguments = state->input;
   switch (key) {
@@ -80,10 +113,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     arguments->verify = text;
     return 0;
   case ARGP_KEY_END:
-    if (arguments->report.table &&
-        (arguments->output.json || !arguments->backend || strcmp(arguments->backend->name, "csv") != 0)) {
-      argp_error(state, "--table is for csv: add --format csv");
-    }
+    check(arguments, state);
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -106,11 +136,12 @@ static const struct argp_child children[] = {
 static const struct argp argp = {
     .options = options,
     .parser = parse,
-    .args_doc = "RUN",
+    .args_doc = "RUN...",
     .children = children,
     .doc = "Reports where the memory of RUN went: the peak, what is saved for backward and by which op, and the peak "
-           "that few-bit codes would have given.\vRUN is a trace made by `actscope record', or a store made by "
-           "`actscope analyze'. Exit status: 0 done, 2 wrong usage, 3 bad or damaged input, or output not written."};
+           "that few-bit codes would have given. Of several RUNs: each process, and what they had together.\vRUN is a "
+           "trace made by `actscope record', or a store made by `actscope analyze'. Exit status: 0 done, 2 wrong "
+           "usage, 3 bad or damaged input, or output not written."};
 
 static int out_of_memory(struct error *err) {
   return error_set(err, ERROR_MEMORY, "out of memory");
@@ -157,10 +188,7 @@ static int write_page(const struct arguments *arguments, const struct report_bac
 }
 
 static int emit(const struct arguments *arguments, const struct facts *facts, struct error *err) {
-  const struct report_backend *backend = arguments->backend;
-  if (arguments->output.json || !backend) {
-    backend = report_backend_find(arguments->output.json ? "json" : "text");
-  }
+  const struct report_backend *backend = report_backend_find(format_of(arguments));
   return backend->pictures ? write_page(arguments, backend, facts, err)
                            : write_report(arguments, backend, facts, NULL, err);
 }
@@ -201,31 +229,41 @@ static char *command_line(int argc, char *const *argv) {
   return line;
 }
 
-static int run(int argc, char **argv) {
-  struct arguments arguments = {.run = SUBJECT_RUN, .selection = FACTS_SELECT_ALL};
-  struct gradients gradients;
+static int run_one(struct arguments *arguments, struct gradients *gradients) {
+  const char *name = arguments->run.name;
   struct facts facts = {0};
   struct error err;
-  int code;
-  arguments.command = command_line(argc, argv);
-  argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-  code = prepare(&arguments, &gradients, &err);
+  int code = prepare(arguments, gradients, &err);
   if (code < 0) {
-    free(arguments.command);
     return command_fail(code, &err);
   }
-  code = facts_selection_needs_history(&arguments.selection) ? load_facts_history(arguments.run.name, &facts, &err)
-                                                             : load_facts(arguments.run.name, &facts, &err);
-  code = code == 0 ? facts_select(&facts, &arguments.selection, &err) : code;
+  code = facts_selection_needs_history(&arguments->selection) ? load_facts_history(name, &facts, &err)
+                                                              : load_facts(name, &facts, &err);
+  code = code == 0 ? facts_select(&facts, &arguments->selection, &err) : code;
   if (code == 0) {
-    code = emit(&arguments, &facts, &err);
+    code = emit(arguments, &facts, &err);
   }
-  if (code == 0 && arguments.plots) {
-    code = draw(&arguments, &facts, &err);
+  if (code == 0 && arguments->plots) {
+    code = draw(arguments, &facts, &err);
   }
   facts_fini(&facts);
-  free(arguments.command);
+  if (code == 0 && strcmp(format_of(arguments), "text") == 0) { /* programs know what they read */
+    report_hint_at_others(name);
+  }
   return code < 0 ? command_fail(code, &err) : EXIT_DONE;
+}
+
+static int run(int argc, char **argv) {
+  struct arguments arguments = {.run = SUBJECT_RUNS, .selection = FACTS_SELECT_ALL};
+  struct gradients gradients; /* read into if --verify is given */
+  arguments.command = command_line(argc, argv);
+  argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+  const int status = arguments.run.count > 1 ? report_several(&arguments.run, ranks_backend_find(format_of(&arguments)),
+                                                              &arguments.output, &arguments.report, arguments.top_given)
+                                             : run_one(&arguments, &gradients);
+  subject_fini(&arguments.run);
+  free(arguments.command);
+  return status;
 }
 
 const struct command command_report = {"report", "where the memory went: peak, saved activations, few-bit peak", run,

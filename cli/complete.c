@@ -156,7 +156,7 @@ static void offer_argument(const char *word, size_t length, const char *typed) {
 static void offer_arguments(const struct argp *argp, size_t index, const char *typed) {
   for (const char *line = argp->args_doc; line && *line; line += strcspn(line, "\n"), line += *line == '\n') {
     const char *word = line;
-    for (size_t i = 0; i < index && *word && *word != '\n'; i++) {
+    for (size_t i = 0; i < index && *word && *word != '\n' && !begins(word, "RUN..."); i++) {
       word += strcspn(word, " \n");
       word += *word == ' ';
     }

@@ -2,7 +2,11 @@
 #include "cli/load.h"
 
 #include "analyzers/analyze.h"
+#include "analyzers/store.h"
+#include "cli/output.h"
 #include "cli/progress.h"
+
+#include <stdbool.h>
 
 static int load(const char *run, struct facts *facts, bool history, struct error *err) {
   struct progress progress;
@@ -20,4 +24,57 @@ int load_facts(const char *run, struct facts *facts, struct error *err) {
 
 int load_facts_history(const char *run, struct facts *facts, struct error *err) {
   return load(run, facts, true, err);
+}
+
+/* ---- several -------------------------------------------------------------------------------------------------------- */
+
+struct part { /* of a progress that goes on over several */
+  struct progress *progress;
+  size_t index, count;
+};
+
+static void update_part(void *context, double share) {
+  const struct part *part = context;
+  progress_update(part->progress, ((double)part->index + share) / (double)part->count);
+}
+
+/* RUN may be a link to RUN.rank0, and both match RUN*. */
+static bool is_given_before(const char *const *runs, size_t index) {
+  for (size_t i = 0; i < index; i++) {
+    if (output_is_same(runs[i], runs[index])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static int add_run(struct ranks *ranks, const char *run, struct part *part, struct error *err) {
+  struct facts facts = {0};
+  const struct analyze_options options = {.progress = update_part, .context = part};
+  const bool is_store = store_is_database(run);
+  int code = analyze_load(run, &facts, &options, err);
+  if (code == 0) {
+    code = ranks_add(ranks, run, is_store, &facts);
+  } else if (code != ERROR_MEMORY) {
+    code = ranks_add_failure(ranks, run, err->message);
+  }
+  facts_fini(&facts);
+  return code < 0 ? error_set(err, code, "out of memory for %s", run) : 0;
+}
+
+int load_ranks(const char *const *runs, size_t count, struct ranks *ranks, struct error *err) {
+  struct progress progress;
+  int code = ranks_init(ranks);
+  code = code < 0 ? error_set(err, code, "out of memory") : 0;
+  progress_begin(&progress, "reading the runs");
+  for (size_t i = 0; code == 0 && i < count; i++) {
+    if (!is_given_before(runs, i)) {
+      code = add_run(ranks, runs[i], &(struct part){&progress, i, count}, err);
+    }
+  }
+  progress_end(&progress);
+  progress_begin(&progress, "adding them up");
+  code = code == 0 ? ranks_finish(ranks, progress_update, &progress, err) : code;
+  progress_end(&progress);
+  return code;
 }

@@ -64,6 +64,9 @@ int launch_find_package(char **path, struct error *err);
 int launch_report_make(char **path, struct error *err);
 void launch_report_remove(const char *path);
 
+/* How many traces of other processes there are beside RUN, by their names. */
+size_t launch_count_others(const char *run);
+
 /* Parts of it, for tests. */
 
 /* The program that a word names, as execvp would find it; NULL if there is none. The caller frees it. */

@@ -139,3 +139,23 @@ int launch_clear_earlier(const struct launch_name *name, struct launch_result *r
   found_free(&list);
   return code;
 }
+
+size_t launch_count_others(const char *run) {
+  const char *slash = strrchr(run, '/');
+  char *path = NULL;
+  if (asprintf(&path, "%s%s", slash ? "" : "./", run) < 0) {
+    return 0;
+  }
+  struct stat own;
+  bool is_there = stat(path, &own) == 0;
+  struct found_list list = found_traces(path), ranks = found_ranks(path, 0, INT_MAX);
+  size_t count = list.count + ranks.count;
+  for (size_t i = 0; i < ranks.count; i++) {
+    struct stat other; /* of a job, RUN is one of them */
+    count -= is_there && stat(ranks.items[i].path, &other) == 0 && other.st_ino == own.st_ino;
+  }
+  found_free(&list);
+  found_free(&ranks);
+  free(path);
+  return count;
+}

@@ -6,6 +6,7 @@
 #include "reports/sink.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum info_kind { INFO_TRACE, INFO_STORE };
@@ -33,5 +34,7 @@ void info_fini(struct info *info); /* zeroed is fine */
 
 void info_text_emit(struct sink *sink, const struct info *info);
 void info_json_emit(struct sink *sink, const struct info *info); /* schema "actscope.info/1" */
+/* Of several: schema "actscope.infos/1", with the object of each in the array "runs". */
+void infos_json_emit(struct sink *sink, const struct info *infos, size_t count);
 
 #endif

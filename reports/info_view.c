@@ -126,8 +126,7 @@ void info_text_emit(struct sink *sink, const struct info *info) {
   }
 }
 
-void info_json_emit(struct sink *sink, const struct info *info) {
-  json_t *root = json_begin("actscope.info/1");
+static void fill_json(json_t *root, const struct info *info) {
   json_put_text(root, "path", info->path);
   json_put_text(root, "kind", info->kind == INFO_STORE ? "store" : "trace");
   json_put_text(root, "command", info->command);
@@ -161,5 +160,21 @@ void info_json_emit(struct sink *sink, const struct info *info) {
     json_put_count(root, "stacks", info->stacks);
     json_put_count(root, "modules", info->modules);
   }
+}
+
+void info_json_emit(struct sink *sink, const struct info *info) {
+  json_t *root = json_begin("actscope.info/1");
+  fill_json(root, info);
+  json_emit(sink, root);
+}
+
+void infos_json_emit(struct sink *sink, const struct info *infos, size_t count) {
+  json_t *root = json_begin("actscope.infos/1"), *runs = json_array();
+  for (size_t i = 0; i < count; i++) {
+    json_t *run = json_object();
+    fill_json(run, &infos[i]);
+    json_array_append_new(runs, run);
+  }
+  json_object_set_new(root, "runs", runs);
   json_emit(sink, root);
 }

@@ -13,6 +13,8 @@ void project_json_emit(struct sink *sink, const struct facts *facts, const char 
 
 /* The table of peaks by bits, for the page as well as for the command. */
 void project_table_print(struct sink *sink, const struct facts *facts);
+json_t *report_json_peak(const struct facts_peak *peak);
+json_t *report_json_categories(const uint64_t *bytes); /* by enum category */
 json_t *report_json_projections(const struct facts_projection *projections, size_t count);
 
 #endif

@@ -98,9 +98,7 @@ static void write_table(struct sink *sink, struct report_rows *rows, const struc
   }
 }
 
-static void write_all(struct sink *sink, struct report_rows *rows) {
-  size_t count;
-  const struct report_table *tables = report_tables(&count);
+static void write_all(struct sink *sink, struct report_rows *rows, const struct report_table *tables, size_t count) {
   sink_print(sink, "table,row,figure,value\n");
   for (size_t i = 0; i < count; i++) {
     if (!tables[i].for_pages) {
@@ -109,16 +107,24 @@ static void write_all(struct sink *sink, struct report_rows *rows) {
   }
 }
 
+void report_csv_tables(struct sink *sink, struct report_rows *rows, const struct report_table *tables, size_t count,
+                       const struct report_table *only) {
+  if (only) {
+    write_titles(sink, only);
+    write_table(sink, rows, only, true);
+  } else {
+    write_all(sink, rows, tables, count);
+  }
+}
+
 void report_csv_emit(struct sink *sink, const struct facts *facts, const struct report_options *options) {
-  const struct report_table *table = options->table ? report_table_find(options->table) : NULL;
+  size_t count;
+  const struct report_table *tables = report_tables(&count);
   struct report_rows rows;
   if (report_rows_init(&rows, facts, options) != 0) {
     sink_fail(sink, ENOMEM);
-  } else if (table) {
-    write_titles(sink, table);
-    write_table(sink, &rows, table, true);
   } else {
-    write_all(sink, &rows);
+    report_csv_tables(sink, &rows, tables, count, options->table ? report_table_find(options->table) : NULL);
   }
   report_rows_fini(&rows);
 }

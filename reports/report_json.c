@@ -36,7 +36,7 @@ static json_t *run_json(const struct facts_run *run) {
   return object;
 }
 
-static json_t *peak_json(const struct facts_peak *peak) {
+json_t *report_json_peak(const struct facts_peak *peak) {
   json_t *object = json_object();
   json_put_count(object, "bytes", peak->bytes);
   json_put_count(object, "time_ns", peak->time_ns);
@@ -45,10 +45,10 @@ static json_t *peak_json(const struct facts_peak *peak) {
   return object;
 }
 
-static json_t *categories_json(const struct facts *facts) {
+json_t *report_json_categories(const uint64_t *bytes) {
   json_t *object = json_object();
   for (int i = 0; i < CATEGORY_COUNT; i++) {
-    json_put_count(object, category_names[i], facts->categories[i]);
+    json_put_count(object, category_names[i], bytes[i]);
   }
   return object;
 }
@@ -241,8 +241,8 @@ static json_t *gradients_json(const struct gradients *gradients) {
 void report_json_emit(struct sink *sink, const struct facts *facts, const struct report_options *options) {
   json_t *root = json_begin("actscope.report/1");
   json_object_set_new(root, "run", run_json(&facts->run));
-  json_object_set_new(root, "peak", peak_json(&facts->peak));
-  json_object_set_new(root, "categories_at_peak", categories_json(facts));
+  json_object_set_new(root, "peak", report_json_peak(&facts->peak));
+  json_object_set_new(root, "categories_at_peak", report_json_categories(facts->categories));
   json_object_set_new(root, "steps", steps_json(facts));
   json_object_set_new(root, "saved", saved_json(facts, options, sink));
   if (options->selection && facts_selection_is_part(options->selection)) {

@@ -17,7 +17,7 @@ static bool is_mark(const char *text, const char *c) {
   return strchr("\\`*_[]<>|~#&", *c) != NULL;
 }
 
-static void write_text(struct sink *sink, const char *text) {
+void report_md_text(struct sink *sink, const char *text) {
   char *clean = format_clean(text, true);
   if (!clean) {
     sink_fail(sink, ENOMEM);
@@ -32,7 +32,7 @@ static void write_text(struct sink *sink, const char *text) {
 static void write_cell(struct sink *sink, const struct report_column *column, const struct report_cell *cell) {
   char text[FORMAT_SIZE];
   if (cell->known && column->kind == CELL_TEXT) {
-    write_text(sink, cell->text);
+    report_md_text(sink, cell->text);
   } else {
     sink_print(sink, "%s", report_cell_words(text, column->kind, cell));
   }
@@ -104,13 +104,21 @@ static void write_headline(struct sink *sink, const struct facts *facts) {
   char bytes[FORMAT_SIZE], percent[FORMAT_SIZE];
   uint64_t saved = facts->categories[CATEGORY_SAVED_ACTIVATION];
   sink_print(sink, "# Memory of ");
-  write_text(sink, facts->run.command ? facts->run.command : "");
+  report_md_text(sink, facts->run.command ? facts->run.command : "");
   sink_print(sink, "\n\nThe heap peaked at **%s**", format_bytes(bytes, facts->peak.bytes));
   if (saved) {
     sink_print(sink, "; **%s** of that is activations saved for backward",
                format_percent(percent, (double)saved, (double)facts->peak.bytes));
   }
   sink_print(sink, ".\n");
+}
+
+void report_md_tables(struct sink *sink, struct report_rows *rows, const struct report_table *tables, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (!tables[i].for_programs) {
+      write_table(sink, rows, &tables[i]);
+    }
+  }
 }
 
 void report_md_emit(struct sink *sink, const struct facts *facts, const struct report_options *options) {
@@ -121,11 +129,7 @@ void report_md_emit(struct sink *sink, const struct facts *facts, const struct r
     sink_fail(sink, ENOMEM);
   } else {
     write_headline(sink, facts);
-    for (size_t i = 0; i < count; i++) {
-      if (!tables[i].for_programs) {
-        write_table(sink, &rows, &tables[i]);
-      }
-    }
+    report_md_tables(sink, &rows, tables, count);
   }
   report_rows_fini(&rows);
 }

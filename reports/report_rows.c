@@ -33,24 +33,6 @@ void report_rows_fini(struct report_rows *rows) {
   free(rows->sites);
 }
 
-static struct report_cell text(const char *value) {
-  return (struct report_cell){.known = true, .text = value ? value : ""};
-}
-
-/* UINT64_MAX: never, not known. */
-static struct report_cell count_of(uint64_t value) {
-  return (struct report_cell){.known = value <= INT64_MAX, .number = (int64_t)value};
-}
-
-static struct report_cell number(int64_t value) {
-  return (struct report_cell){.known = true, .number = value};
-}
-
-/* Negative: none, not known. */
-static struct report_cell known(int64_t value) {
-  return (struct report_cell){.known = value >= 0, .number = value};
-}
-
 static struct report_cell share(uint64_t part, uint64_t all) {
   return (struct report_cell){.known = all > 0, .real = all ? 100 * (double)part / (double)all : 0};
 }
@@ -90,24 +72,24 @@ static const struct report_column run_columns[] = {
 static void run_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   const struct facts_run *run = &rows->facts->run;
   (void)index;
-  *cells++ = text(run->command);
-  *cells++ = number(run->pid);
-  *cells++ = known(run->ppid);
-  *cells++ = known(run->rank);
-  *cells++ = known(run->world_size ? run->world_size : -1);
-  *cells++ = text(run->host);
-  *cells++ = known(run->exit_status);
-  *cells++ = number(run->complete);
-  *cells++ = text(run->damage);
-  *cells++ = count_of(run->wall_ns);
-  *cells++ = count_of(run->start_unix_ns);
-  *cells++ = count_of(run->events);
-  *cells++ = count_of(run->lost_events);
-  *cells++ = count_of(run->threads);
-  *cells++ = count_of(run->min_size);
-  *cells++ = text(run->framework);
-  *cells++ = text(run->evidence);
-  *cells++ = count_of(run->stray_marks);
+  *cells++ = cell_text(run->command);
+  *cells++ = cell_number(run->pid);
+  *cells++ = cell_known(run->ppid);
+  *cells++ = cell_known(run->rank);
+  *cells++ = cell_known(run->world_size ? run->world_size : -1);
+  *cells++ = cell_text(run->host);
+  *cells++ = cell_known(run->exit_status);
+  *cells++ = cell_number(run->complete);
+  *cells++ = cell_text(run->damage);
+  *cells++ = cell_count(run->wall_ns);
+  *cells++ = cell_count(run->start_unix_ns);
+  *cells++ = cell_count(run->events);
+  *cells++ = cell_count(run->lost_events);
+  *cells++ = cell_count(run->threads);
+  *cells++ = cell_count(run->min_size);
+  *cells++ = cell_text(run->framework);
+  *cells++ = cell_text(run->evidence);
+  *cells++ = cell_count(run->stray_marks);
 }
 
 static const struct report_column peak_columns[] = {{"bytes", "bytes", CELL_BYTES},
@@ -118,10 +100,10 @@ static const struct report_column peak_columns[] = {{"bytes", "bytes", CELL_BYTE
 static void peak_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   const struct facts_peak *peak = &rows->facts->peak;
   (void)index;
-  cells[0] = count_of(peak->bytes);
-  cells[1] = count_of(peak->time_ns);
-  cells[2] = known(peak->step);
-  cells[3] = text(phase_names[peak->phase]);
+  cells[0] = cell_count(peak->bytes);
+  cells[1] = cell_count(peak->time_ns);
+  cells[2] = cell_known(peak->step);
+  cells[3] = cell_text(phase_names[peak->phase]);
 }
 
 static const struct report_column category_columns[] = {
@@ -133,8 +115,8 @@ static size_t category_count(const struct report_rows *rows) {
 }
 
 static void category_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
-  cells[0] = text(category_names[index]);
-  cells[1] = count_of(rows->facts->categories[index]);
+  cells[0] = cell_text(category_names[index]);
+  cells[1] = cell_count(rows->facts->categories[index]);
   cells[2] = share(rows->facts->categories[index], rows->facts->peak.bytes);
 }
 
@@ -145,9 +127,9 @@ static const struct report_column saved_columns[] = {
 
 static void saved_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   (void)index;
-  cells[0] = known(rows->facts->saved_step);
-  cells[1] = count_of(rows->facts->saved_bytes);
-  cells[2] = count_of(rows->facts->saved_blocks);
+  cells[0] = cell_known(rows->facts->saved_step);
+  cells[1] = cell_count(rows->facts->saved_bytes);
+  cells[2] = cell_count(rows->facts->saved_blocks);
 }
 
 static const struct report_column selection_columns[] = {
@@ -163,10 +145,10 @@ static void selection_row(struct report_rows *rows, size_t index, struct report_
   (void)index;
   cells[0] = (struct report_cell){.known = selection->ops != NULL, .text = selection->ops};
   cells[1] = (struct report_cell){.known = selection->layers != NULL, .text = selection->layers};
-  cells[2] = count_of(selection->since_ns);
-  cells[3] = count_of(selection->until_ns);
-  cells[4] = count_of(report_selected_bytes(rows->facts));
-  cells[5] = count_of(rows->facts->saved_count);
+  cells[2] = cell_count(selection->since_ns);
+  cells[3] = cell_count(selection->until_ns);
+  cells[4] = cell_count(report_selected_bytes(rows->facts));
+  cells[5] = cell_count(rows->facts->saved_count);
 }
 
 static const struct report_column op_columns[] = {
@@ -188,12 +170,12 @@ static uint64_t op_bytes(const struct report_rows *rows, size_t index) {
 
 static void op_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   const struct facts_op *op = &rows->facts->by_op[index];
-  cells[0] = text(op->op);
-  cells[1] = count_of(op->bytes);
+  cells[0] = cell_text(op->op);
+  cells[1] = cell_count(op->bytes);
   cells[2] = share(op->bytes, rows->facts->saved_bytes);
-  cells[3] = count_of(op->exclusive_bytes);
-  cells[4] = count_of(op->eligible_bytes);
-  cells[5] = count_of(op->blocks);
+  cells[3] = cell_count(op->exclusive_bytes);
+  cells[4] = cell_count(op->eligible_bytes);
+  cells[5] = cell_count(op->blocks);
 }
 
 static const struct report_column layer_columns[] = {
@@ -206,12 +188,12 @@ static const struct report_column layer_columns[] = {
 };
 
 static void put_layer(const struct report_rows *rows, const struct facts_layer *layer, struct report_cell *cells) {
-  cells[0] = text(layer->layers > 1 ? layer->pattern : layer->layer);
-  cells[1] = count_of(layer->layers);
-  cells[2] = count_of(layer->bytes);
+  cells[0] = cell_text(layer->layers > 1 ? layer->pattern : layer->layer);
+  cells[1] = cell_count(layer->layers);
+  cells[2] = cell_count(layer->bytes);
   cells[3] = share(layer->bytes, rows->facts->saved_bytes);
-  cells[4] = count_of(layer->eligible_bytes);
-  cells[5] = count_of(layer->blocks);
+  cells[4] = cell_count(layer->eligible_bytes);
+  cells[5] = cell_count(layer->blocks);
 }
 
 static size_t layer_count(const struct report_rows *rows) {
@@ -249,10 +231,10 @@ static size_t reason_count(const struct report_rows *rows) {
 
 static void reason_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   const struct group_reason *reason = &rows->reasons[index];
-  cells[0] = number(reason->eligible);
-  cells[1] = count_of(reason->bytes);
+  cells[0] = cell_number(reason->eligible);
+  cells[1] = cell_count(reason->bytes);
   cells[2] = share(reason->bytes, rows->facts->saved_bytes);
-  cells[3] = text(reason->text);
+  cells[3] = cell_text(reason->text);
 }
 
 static const struct report_column block_columns[] = {
@@ -289,28 +271,28 @@ static void put_times(const struct facts_saved_block *block, struct report_cell 
     first = holder->save_ns < first ? holder->save_ns : first;
     last = holder->release_ns > last ? holder->release_ns : last;
   }
-  *save = count_of(first);
-  *release = count_of(last);
+  *save = cell_count(first);
+  *release = cell_count(last);
 }
 
 static void block_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   const struct facts_saved_block *block = &rows->facts->saved[index];
-  cells[0] = number((int64_t)index);
-  cells[1] = count_of(block->bytes);
-  cells[2] = count_of(block->elements);
-  cells[3] = text(block->dtype);
-  cells[4] = text(block->op_allocated);
+  cells[0] = cell_number((int64_t)index);
+  cells[1] = cell_count(block->bytes);
+  cells[2] = cell_count(block->elements);
+  cells[3] = cell_text(block->dtype);
+  cells[4] = cell_text(block->op_allocated);
   free(rows->holders);
   rows->holders = join_holders(block);
-  cells[5] = text(rows->holders);
+  cells[5] = cell_text(rows->holders);
   put_times(block, &cells[6], &cells[7]);
-  cells[8] = number(block->eligible);
-  cells[9] = text(block->reason);
-  cells[10] = text(block->layer);
-  cells[11] = text(block->site);
-  cells[12] = text(block->evidence);
-  cells[13] = text(block->name);
-  cells[14] = number(block->in_arena);
+  cells[8] = cell_number(block->eligible);
+  cells[9] = cell_text(block->reason);
+  cells[10] = cell_text(block->layer);
+  cells[11] = cell_text(block->site);
+  cells[12] = cell_text(block->evidence);
+  cells[13] = cell_text(block->name);
+  cells[14] = cell_number(block->in_arena);
 }
 
 static const struct report_column group_columns[] = {
@@ -331,13 +313,13 @@ static void group_row(struct report_rows *rows, size_t index, struct report_cell
   const struct facts_saved_block *block = rows->groups[index].block;
   groups_holders(block, rows->text, sizeof rows->text);
   groups_type(block, rows->more, sizeof rows->more);
-  cells[0] = count_of(rows->groups[index].count);
-  cells[1] = count_of(block->bytes);
-  cells[2] = text(rows->text);
-  cells[3] = text(block->op_allocated);
-  cells[4] = text(rows->more);
-  cells[5] = number(block->eligible);
-  cells[6] = text(block->site);
+  cells[0] = cell_count(rows->groups[index].count);
+  cells[1] = cell_count(block->bytes);
+  cells[2] = cell_text(rows->text);
+  cells[3] = cell_text(block->op_allocated);
+  cells[4] = cell_text(rows->more);
+  cells[5] = cell_number(block->eligible);
+  cells[6] = cell_text(block->site);
 }
 
 /* ---- projection, gradients, sites, steps ------------------------------------------------------------------------------------ */
@@ -357,12 +339,12 @@ static size_t projection_count(const struct report_rows *rows) {
 
 static void projection_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   const struct facts_projection *projection = &rows->facts->projections[index];
-  cells[0] = number(projection->bits);
-  cells[1] = count_of(projection->peak_bytes);
-  cells[2] = number(projection->saving_bytes);
+  cells[0] = cell_number(projection->bits);
+  cells[1] = cell_count(projection->peak_bytes);
+  cells[2] = cell_number(projection->saving_bytes);
   cells[3] = real(projection->saving_percent);
-  cells[4] = count_of(projection->eligible_bytes);
-  cells[5] = count_of(projection->code_bytes);
+  cells[4] = cell_count(projection->eligible_bytes);
+  cells[5] = cell_count(projection->code_bytes);
 }
 
 static const struct report_column gradient_columns[] = {
@@ -378,7 +360,7 @@ static size_t gradient_count(const struct report_rows *rows) {
 
 static void gradient_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   const struct gradients_width *width = &rows->options->gradients->widths[index];
-  cells[0] = number(width->bits);
+  cells[0] = cell_number(width->bits);
   cells[1] = real(width->min_cosine);
   cells[2] = real(width->mean_cosine);
   cells[3] = real(width->max_relative_error);
@@ -399,12 +381,12 @@ static uint64_t site_bytes(const struct report_rows *rows, size_t index) {
 
 static void site_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   const struct facts_site *site = &rows->sites[index];
-  cells[0] = number((int64_t)index);
-  cells[1] = count_of(site->bytes);
-  cells[2] = count_of(site->blocks);
-  cells[3] = text(category_names[site->category]);
-  cells[4] = text(site->op);
-  cells[5] = text(site->site);
+  cells[0] = cell_number((int64_t)index);
+  cells[1] = cell_count(site->bytes);
+  cells[2] = cell_count(site->blocks);
+  cells[3] = cell_text(category_names[site->category]);
+  cells[4] = cell_text(site->op);
+  cells[5] = cell_text(site->site);
 }
 
 static const struct report_column step_columns[] = {
@@ -419,13 +401,13 @@ static size_t step_count(const struct report_rows *rows) {
 
 static void step_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   const struct facts_step *step = &rows->facts->steps[index];
-  cells[0] = number(step->index);
-  cells[1] = count_of(step->begin_ns);
-  cells[2] = count_of(step->end_ns);
-  cells[3] = count_of(step->peak_bytes);
-  cells[4] = count_of(step->saved_bytes);
-  cells[5] = count_of(step->saved_blocks);
-  cells[6] = number(step->complete);
+  cells[0] = cell_number(step->index);
+  cells[1] = cell_count(step->begin_ns);
+  cells[2] = cell_count(step->end_ns);
+  cells[3] = cell_count(step->peak_bytes);
+  cells[4] = cell_count(step->saved_bytes);
+  cells[5] = cell_count(step->saved_blocks);
+  cells[6] = cell_number(step->complete);
 }
 
 /* ---- the tables -------------------------------------------------------------------------------------------------- */

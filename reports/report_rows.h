@@ -31,15 +31,36 @@ struct report_cell {
   double real;    /* CELL_PERCENT, CELL_COSINE, CELL_ERROR */
 };
 
+static inline struct report_cell cell_text(const char *value) {
+  return (struct report_cell){.known = true, .text = value ? value : ""};
+}
+
+/* UINT64_MAX: never, not known. */
+static inline struct report_cell cell_count(uint64_t value) {
+  return (struct report_cell){.known = value <= INT64_MAX, .number = (int64_t)value};
+}
+
+static inline struct report_cell cell_number(int64_t value) {
+  return (struct report_cell){.known = true, .number = value};
+}
+
+/* Negative: none, not known. */
+static inline struct report_cell cell_known(int64_t value) {
+  return (struct report_cell){.known = value >= 0, .number = value};
+}
+
 struct report_column {
   const char *key, *title; /* the JSON's key; words for people, NULL: not for them */
   enum cell_kind kind;
 };
 
-enum { REPORT_COLUMNS_MAX = 20, REPORT_TEXT_SIZE = 512 };
+enum { REPORT_COLUMNS_MAX = 24, REPORT_TEXT_SIZE = 512 };
 
-struct report_rows { /* facts as the tables see them */
+struct ranks; /* analyzers/ranks.h */
+
+struct report_rows { /* facts, or ranks, as the tables see them */
   const struct facts *facts;
+  const struct ranks *ranks; /* of their tables alone, which need nothing else but options */
   const struct report_options *options;
   struct facts_layers layers; /* as the table has them: each alone */
   struct facts_layers like_layers;
@@ -69,6 +90,12 @@ struct report_table {
   void (*row)(struct report_rows *rows, size_t index, struct report_cell *cells); /* zeroed cells, one a column */
   uint64_t (*bytes)(const struct report_rows *rows, size_t index);                /* of a list: what a row stands for */
 };
+
+/* Writes tables, those for programs or those for pages; only: this one alone, with columns of its own, NULL: all. */
+void report_csv_tables(struct sink *sink, struct report_rows *rows, const struct report_table *tables, size_t count,
+                       const struct report_table *only);
+void report_md_tables(struct sink *sink, struct report_rows *rows, const struct report_table *tables, size_t count);
+void report_md_text(struct sink *sink, const char *text); /* whatever in it Markdown would take for a mark */
 
 const struct report_table *report_tables(size_t *count);
 const struct report_table *report_table_find(const char *name); /* of those for programs; NULL: none */

@@ -20,20 +20,24 @@ static const struct facts_step *step_as_high(const struct facts *facts) {
   return NULL;
 }
 
-const char *summary_when(const struct facts *facts, char out[static SUMMARY_WHEN_SIZE]) {
+const char *summary_when_of(const struct facts_peak *peak, const struct facts_step *as_high,
+                            char out[static SUMMARY_WHEN_SIZE]) {
   static const char *const where[PHASE_COUNT] = {"in", "in the forward pass of", "in the backward pass of",
                                                  "in the update of"};
-  const struct facts_step *step = facts->peak.step < 0 ? step_as_high(facts) : NULL;
   char time[FORMAT_SIZE];
-  format_duration(time, facts->peak.time_ns);
-  if (step) {
-    snprintf(out, SUMMARY_WHEN_SIZE, "%s into the run, outside any step (step %u is as high)", time, step->index);
-  } else if (facts->peak.step < 0) {
+  format_duration(time, peak->time_ns);
+  if (as_high) {
+    snprintf(out, SUMMARY_WHEN_SIZE, "%s into the run, outside any step (step %u is as high)", time, as_high->index);
+  } else if (peak->step < 0) {
     snprintf(out, SUMMARY_WHEN_SIZE, "%s into the run, outside any step", time);
   } else {
-    snprintf(out, SUMMARY_WHEN_SIZE, "%s step %d, %s into the run", where[facts->peak.phase], facts->peak.step, time);
+    snprintf(out, SUMMARY_WHEN_SIZE, "%s step %d, %s into the run", where[peak->phase], peak->step, time);
   }
   return out;
+}
+
+const char *summary_when(const struct facts *facts, char out[static SUMMARY_WHEN_SIZE]) {
+  return summary_when_of(&facts->peak, facts->peak.step < 0 ? step_as_high(facts) : NULL, out);
 }
 
 const struct facts_projection *summary_projection(const struct facts *facts) {

@@ -14,6 +14,9 @@ bool summary_has_evidence(const struct facts *facts); /* was any save seen */
 
 /* "in the forward pass of step 7, 8.52 s into the run" */
 const char *summary_when(const struct facts *facts, char out[static SUMMARY_WHEN_SIZE]);
+/* The same of a peak alone; as_high: a step that reached it again, NULL: none. */
+const char *summary_when_of(const struct facts_peak *peak, const struct facts_step *as_high,
+                            char out[static SUMMARY_WHEN_SIZE]);
 /* The projection at 3 bits, where the paper finds nothing lost, or the nearest one below or above; NULL: none. */
 const struct facts_projection *summary_projection(const struct facts *facts);
 /* "The heap peaked at ...; 66.9% of that is ... With 3-bit gradients it would have been ..." */

@@ -26,7 +26,7 @@ Test(cli, statuses_and_messages) {
       {"$A inf run.act", 2, NULL, "did you mean 'info'?"},
       {"$A xyzzy", 2, NULL, "`actscope --help' lists the commands"},
       {"$A report", 2, NULL, "no RUN given"},
-      {"$A report a b", 2, NULL, "too many arguments: 'b'"},
+      {"$A project a b", 2, NULL, "too many arguments: 'b'"},
       {"$A report --no-such-option run.act", 2, NULL, "unrecognized option '--no-such-option'"},
       {"$A report --format yaml run.act", 2, NULL, "unknown format 'yaml'; the formats are: text, json"},
       {"$A report --top ten run.act", 2, NULL, "--top: 'ten' is not a number"},

@@ -96,7 +96,8 @@ class Candidates(unittest.TestCase):
 
     def test_files_and_programs(self):
         self.assertEqual(complete("report", ""), ([], [":files"]))
-        self.assertEqual(complete("report", "run.act", ""), ([], []))
+        self.assertEqual(complete("report", "run.act", "run.act.1", ""), ([], [":files"]))
+        self.assertEqual(complete("project", "run.act", ""), ([], []))
         self.assertEqual(complete("diff", "run.act", ""), ([], [":files"]))
         self.assertEqual(complete("report", "--output", ""), ([], [":files"]))
         self.assertEqual(complete("quantize", "gelu", "--weight=histogram:x"), ([], [":files"]))
