@@ -202,7 +202,7 @@ static int merge_all(struct merge *merge, void (*progress)(void *context, double
 }
 
 static void fini(struct merge *merge) {
-  for (size_t i = 0; merge->sources && i < merge->count; i++) {
+  for (size_t i = 0; i < merge->count; i++) {
     note(merge, &merge->sources[i]);
     trace_reader_close(merge->sources[i].reader);
     map64_fini(&merge->sources[i].blocks);
@@ -217,8 +217,13 @@ int levels_sum(struct levels_run *runs, size_t count, struct levels_sum *sum,
   *sum = (struct levels_sum){.exact = true};
   merge.sources = calloc(count + 1, sizeof *merge.sources);
   merge.heap = calloc(count + 1, sizeof(struct source *));
-  int code = merge.sources && merge.heap ? 0 : error_set(err, ERROR_MEMORY, "out of memory");
-  for (size_t i = 0; merge.sources && i < count; i++) {
+  if (!merge.sources || !merge.heap) {
+    free(merge.sources);
+    free(merge.heap);
+    return error_set(err, ERROR_MEMORY, "out of memory");
+  }
+  int code = 0;
+  for (size_t i = 0; i < count; i++) {
     merge.sources[i].run = &runs[i];
     runs[i].at_peak = 0;
   }
