@@ -3,6 +3,7 @@
 
     scripts/bench.sh record                      everything, some ten minutes
     scripts/bench.sh record --only pairs,deep    the micro-benchmarks, two minutes
+    scripts/bench.sh record --only lines         what --python-stacks adds, three minutes
 
 Sections:
   gpt       wall and CPU time of examples/pytorch/gpt.py; every round runs plain, recorded, heaptrack (as people run
@@ -10,6 +11,8 @@ Sections:
             a slow phase of the machine hits both sides
   pairs     nanoseconds that a small malloc + free pair takes (bench/malloc_micro.c)
   deep      nanoseconds of a malloc or free of 4 KiB or more below 30 frames
+  lines     what --python-stacks adds: to the GPT example, as above, and to a loop of Python that allocates below 20 frames
+            (bench/python_loop.py), in CPU time
   trace     bytes of the finished traces, in all and per event
   analysis  `actscope analyze` against heaptrack_print on recordings of the same program
 
@@ -28,7 +31,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SECTIONS = ["gpt", "pairs", "deep", "trace", "analysis"]
+SECTIONS = ["gpt", "pairs", "deep", "lines", "trace", "analysis"]
 MICRO_VALUE = re.compile(r"^ns_per_\w+ ([0-9.]+)$", re.MULTILINE)
 HEAPTRACK_ALLOCATIONS = re.compile(r"allocations:\s+(\d+)")
 
@@ -151,7 +154,11 @@ def gpt_command(options):
 def bench_gpt(bench):
     command = gpt_command(bench.options)
     variants = {"plain": lambda: bench.run_plain(command), "recorded": lambda: bench.run_recorded(command, "gpt")}
-    variants |= bench.heaptrack_variants(command, "gpt")
+    return compare_gpt(bench, variants | bench.heaptrack_variants(command, "gpt"), "; budget 1.05x wall")
+
+
+def compare_gpt(bench, variants, remark):
+    """The first variant is what the others are compared with."""
     runs = bench.rounds(variants, "gpt")
     result, rows = {}, []
     for name, done in runs.items():
@@ -162,7 +169,20 @@ def bench_gpt(bench):
         rows.append([name, show(figures["wall_s"], 2, " s"), show(figures["wall_ratio"], 3, "x"),
                      show(figures["cpu_s"], 2, " s"), show(figures["cpu_ratio"], 3, "x")])
     print_table(f"gpt: examples/pytorch/gpt.py, {bench.options.steps} steps, {bench.options.runs} rounds; "
-                "median (min-max); budget 1.05x wall", ["", "wall", "to plain", "CPU", "to plain"], rows)
+                f"median (min-max){remark}", ["", "wall", "to plain", "CPU", "to plain"], rows)
+    return result
+
+
+def with_lines(bench, command, name):
+    return {"plain": lambda: bench.run_plain(command), "recorded": lambda: bench.run_recorded(command, name),
+            "with lines": lambda: bench.run_recorded(command, name, "--python-stacks")}
+
+
+def bench_lines(bench):
+    result = {"gpt": compare_gpt(bench, with_lines(bench, gpt_command(bench.options), "gpt-lines"), "")}
+    loop = [bench.options.python, ROOT / "bench/python_loop.py", str(int(1e6 * bench.options.scale))]
+    result["loop"] = compare_micro(bench, with_lines(bench, loop, "loop"), "loop",
+                                   "loop: 8 KiB made and dropped below 20 frames of Python, two events")
     return result
 
 
@@ -171,8 +191,11 @@ def bench_micro(bench, mode, count, heaptrack_count, title):
     program = [bench.options.micro, mode]
     variants = {"plain": lambda: bench.run_plain([*program, str(count)]),
                 "recorded": lambda: bench.run_recorded([*program, str(count)], mode)}
-    variants |= bench.heaptrack_variants([*program, str(heaptrack_count)], mode)
-    runs = bench.rounds(variants, mode)
+    return compare_micro(bench, variants | bench.heaptrack_variants([*program, str(heaptrack_count)], mode), mode, title)
+
+
+def compare_micro(bench, variants, label, title):
+    runs = bench.rounds(variants, label)
     plain = [r.micro_value() for r in runs["plain"]]
     result, rows = {}, []
     for name, done in runs.items():

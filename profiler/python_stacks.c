@@ -55,8 +55,8 @@ static uint64_t make_frame(struct python_guard *guard, const struct python_frame
 }
 
 static uint64_t find_frame(struct python_memo *memo, const struct python_frame *frame) {
-  uint64_t hash = (frame->code ^ (uint64_t)frame->at << 40) * UINT64_C(0x9e3779b97f4a7c15);
-  struct python_line *line = &memo->known[hash >> 32 & (PYTHON_LINES_KNOWN - 1)];
+  uint64_t hash = (frame->code + frame->at) * UINT64_C(0x9e3779b97f4a7c15);
+  struct python_line *line = &memo->known[hash >> (64 - PYTHON_KNOWN_BITS)];
   if (line->code == frame->code && line->at == frame->at && line->deaths == memo->deaths) {
     return line->frame;
   }
@@ -264,6 +264,10 @@ uint64_t python_stacks_deaths(void) {
   return __atomic_load_n(&deaths, __ATOMIC_ACQUIRE);
 }
 
+/* Off: the interpreter is about to end, so nobody may still be reading when this returns. */
 void python_stacks_enable(bool on) {
-  __atomic_store_n(&python_stacks_on, on && interpreter.prepared, __ATOMIC_RELEASE);
+  bool before = __atomic_exchange_n(&python_stacks_on, on && interpreter.prepared, __ATOMIC_SEQ_CST);
+  if (before && !on) {
+    recorder_settle();
+  }
 }

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PYTHON_LINES_KNOWN = 2048 /* a power of two */ };
+enum { PYTHON_KNOWN_BITS = 11, PYTHON_LINES_KNOWN = 1 << PYTHON_KNOWN_BITS };
 
 /* One frame of a thread's last walk, and the stack's key from the outermost frame to it. */
 struct python_step {

@@ -164,6 +164,11 @@ void recorder_after_fork(void) {
   }
 }
 
+void recorder_settle(void) {
+  recorder_before_fork();
+  recorder_after_fork();
+}
+
 void recorder_after_fork_in_child(void) {
   struct thread_state *state = recorder_thread;
   recorder.gate = 0;

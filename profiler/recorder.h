@@ -94,6 +94,9 @@ void recorder_before_fork(void);
 void recorder_after_fork(void);
 void recorder_after_fork_in_child(void);
 
+/* Returns when the events of other threads that were under way have ended: what they looked at may go then. */
+void recorder_settle(void);
+
 /* After dlclose. */
 void recorder_modules_changed(void);
 

@@ -164,6 +164,22 @@ Test(python_stacks, keys_are_those_of_the_lines) {
   cr_expect_not(same(first, take()));
 }
 
+/* Two instructions in turn, as in a loop: once both are known, the code object is not read any more. */
+Test(python_stacks, what_is_known_is_not_read_again) {
+  struct stack_key keys[2];
+  for (int i = 0; i < 4; i++) {
+    fake_frame(&frames[0], layout, (uintptr_t)codes[0].object, i % 2 ? 4 : 2, 0, &frames[1]);
+    keys[i % 2] = take();
+  }
+  for (int i = 0; i < FRAMES; i++) {
+    fake_put_word(codes[i].object, PYTHON_OBJECT_TYPE, 0x4444);
+  }
+  for (int i = 0; i < 4; i++) {
+    fake_frame(&frames[0], layout, (uintptr_t)codes[0].object, i % 2 ? 4 : 2, 0, &frames[1]);
+    cr_expect(same(keys[i % 2], take()), "%d", i);
+  }
+}
+
 /* Other code comes to lie where code has died: without the destructor's word the old names would be believed. */
 Test(python_stacks, what_is_known_of_code_dies_with_it) {
   struct stack_key first = take();
