@@ -92,17 +92,33 @@ static bool has_phases(const struct plot_view *view) {
   return view->facts->steps_count && view->facts->steps_count <= most;
 }
 
-/* The numbers of steps at their begin, as many as there is room for, evenly. One that began before the first sample has its
- * mark there. */
+/* 1, 2, 5, 10, ...: the least that leaves `most` of count. */
+static size_t round_share(size_t count, size_t most) {
+  size_t each = 1;
+  for (size_t i = 0; count / each > most; i++) {
+    each = i % 3 == 1 ? each / 2 * 5 : each * 2;
+  }
+  return each;
+}
+
+/* Steps' numbers at their begin, round ones, as many as there is room for. One that began before the first sample has its mark
+ * there. */
 static void print_marks(struct sink *sink, const struct plot_view *view) {
   const struct facts *facts = view->facts;
-  const size_t most = view->narrow ? MARKS_NARROW : MARKS, each = (facts->steps_count + most - 1) / most;
-  const uint64_t first = facts->timeline[0].time_ns;
+  const size_t most = view->narrow ? MARKS_NARROW : MARKS, each = round_share(facts->steps_count, most);
+  const uint64_t first = facts->timeline[0].time_ns, last = facts->timeline[facts->timeline_count - 1].time_ns,
+                 apart = (last - first) / (2 * most);
+  uint64_t before = 0;
+  bool any = false;
   sink_print(sink, "set x2tics (");
-  for (size_t i = 0; i < facts->steps_count; i += each) {
-    const uint64_t begin = facts->steps[i].begin_ns;
-    sink_print(sink, "%s'%s%u' %.9g/unit_time", i ? ", " : "", i ? "" : "step ", facts->steps[i].index,
-               (double)(begin > first ? begin : first) / 1e9);
+  for (size_t i = 0; i < facts->steps_count; i++) {
+    const uint64_t begin = facts->steps[i].begin_ns > first ? facts->steps[i].begin_ns : first;
+    if ((!any || facts->steps[i].index % each == 0) && (!any || begin >= before + apart)) {
+      sink_print(sink, "%s'%s%u' %.9g/unit_time", any ? ", " : "", any ? "" : "step ", facts->steps[i].index,
+                 (double)begin / 1e9);
+      before = begin;
+      any = true;
+    }
   }
   sink_print(sink, ") scale 0.5\nset grid x2tics\n");
 }
@@ -199,10 +215,13 @@ static void curves(struct sink *sink, const struct plot_view *view) {
 
 static void describe(struct sink *sink, const struct plot_view *view) {
   const struct facts *facts = view->facts;
-  char bytes[FORMAT_SIZE], few[FORMAT_SIZE], begin[FORMAT_SIZE], end[FORMAT_SIZE];
-  sink_print(sink, "Live heap bytes from %s to %s into the run, stacked by category; the highest is %s.",
-             format_duration(begin, facts->timeline[0].time_ns),
-             format_duration(end, facts->timeline[facts->timeline_count - 1].time_ns),
+  const uint64_t begin = facts->timeline[0].time_ns, end = facts->timeline[facts->timeline_count - 1].time_ns;
+  char bytes[FORMAT_SIZE], few[FORMAT_SIZE], time[FORMAT_SIZE];
+  sink_print(sink, "Live heap bytes over time");
+  if (begin > end / 100) { /* a part of the run */
+    sink_print(sink, ", from %s", format_duration(time, begin));
+  }
+  sink_print(sink, " to %s into the run, stacked by category; the highest is %s.", format_duration(time, end),
              format_bytes(bytes, highest_of(view)));
   if (view->few_bit) {
     sink_print(sink, " A line over it is what %u-bit gradients would have left: %s at the most.", view->few_bit->bits,

@@ -32,7 +32,7 @@ static void peak_section(const struct html_page *page) {
 }
 
 static bool has_ops(const struct html_page *page) {
-  return html_table_has(page, "by_op");
+  return html_table_has(page, "by_op") || html_table_has(page, "selection");
 }
 
 static void paragraph(const struct html_page *page, const char *text) {
@@ -48,7 +48,10 @@ static void ops_section(const struct html_page *page) {
            format_bytes(bytes, facts->saved_bytes), format_count(blocks, facts->saved_blocks),
            facts->saved_blocks == 1 ? "" : "s");
   paragraph(page, text);
-  html_table(page, "selection", "What was selected");
+  if (html_table_has(page, "selection")) {
+    paragraph(page, "A part of it was selected; the peak, the savings and the sites are the whole run's.");
+    html_table(page, "selection", "What was selected");
+  }
   html_table(page, "by_op", "Bytes saved for backward by operation");
 }
 

@@ -39,44 +39,26 @@ build_actscope() {
   configure "$BUILD" -DCMAKE_BUILD_TYPE=RelWithDebInfo "${tests[@]}" && cmake --build "$BUILD" -j "$JOBS"
 }
 
-# plot STORE PNG: live and saved bytes over time, with gnuplot; no gnuplot, no plot.
-plot() {
-  local store=$1 image=$2 data=${2%.png}.tsv
-  sqlite3 -readonly -separator $'\t' "$store" \
-    'SELECT time_ns / 1e9, live_bytes / 1048576.0, saved_bytes / 1048576.0 FROM sample ORDER BY time_ns' >"$data"
-  gnuplot <<PLOT
-set terminal pngcairo size 1200,600 font "sans,11"
-set output "$image"
-set xlabel "seconds"
-set ylabel "MiB"
-set yrange [0:*]
-set key top left
-set grid
-plot "$data" using 1:2 with filledcurves y1=0 lc rgb "#c9d6e8" title "live on the heap", \\
-     "$data" using 1:3 with filledcurves y1=0 lc rgb "#d2691e" title "saved for backward"
-PLOT
-}
-
 # reports RUN_PATH_WITHOUT_SUFFIX: every view of one run, beside it.
 reports() {
   local run=$1
   quietly "$LOGS/demo.log" "  the store, $run.sqlite" "$ACTSCOPE" analyze "$run.act" -o "$run.sqlite"
   quietly "$LOGS/demo.log" "  the report, $run.txt" "$ACTSCOPE" report "$run.sqlite" -o "$run.txt"
   quietly "$LOGS/demo.log" "  as JSON, $run.json" "$ACTSCOPE" report "$run.sqlite" --format json -o "$run.json"
+  quietly "$LOGS/demo.log" "  as a page, $run.html" \
+    "$ACTSCOPE" report "$run.sqlite" --format html -o "$run.html"
+  quietly "$LOGS/demo.log" "  plots, $run.plots/" \
+    "$ACTSCOPE" report "$run.sqlite" --plots "$run.plots" -o /dev/null
   quietly "$LOGS/demo.log" "  stacks for a flame graph, $run.collapsed" \
     "$ACTSCOPE" export "$run.act" --format collapsed -o "$run.collapsed"
-  if command -v gnuplot >/dev/null && command -v sqlite3 >/dev/null; then
-    quietly "$LOGS/demo.log" "  the timeline, $run.png" plot "$run.sqlite" "$run.png" || warn "  no plot"
-  else
-    warn "  gnuplot or sqlite3 is absent: no plot of the timeline"
-  fi
+  command -v gnuplot >/dev/null || warn "  gnuplot is absent: no plots"
 }
 
 # record NAME COMMAND...: the program's own output is kept beside the trace.
 record() {
   local run=$DEMO/$1
   shift
-  rm -f "$run".*
+  rm -rf "$run".*
   say "actscope record -o $run.act -- $*"
   quietly "$run.out" "  recording (its output goes to $run.out)" \
     "$ACTSCOPE" record -o "$run.act" -- "$@"
@@ -132,5 +114,5 @@ say ""
 ! command -v sqlite3 >/dev/null || compare_c_gpt
 say ""
 say "Everything is in $DEMO:"
-find "$DEMO" -type f ! -name '*.tsv' -printf '%10s  %f\n' | sort -k 2
+find "$DEMO" -maxdepth 1 -type f -printf '%10s  %f\n' | sort -k 2
 say "Record a program of your own:  $ACTSCOPE record -o my.act -- python3 train.py"
