@@ -203,8 +203,8 @@ static int draw(const struct arguments *arguments, const struct facts *facts, st
     command_note("there is no gnuplot: %s has scripts and data, but no pictures; install gnuplot-nox",
                  arguments->plots);
   } else if (code == 0) {
-    command_hint(files.plots ? "drew %u plot%s in %s" : "there is nothing to draw of this run: %u plot%s in %s", files.plots,
-                 files.plots == 1 ? "" : "s", arguments->plots);
+    command_hint(files.plots ? "drew %u plot%s in %s" : "there is nothing to draw of this run: %u plot%s in %s",
+                 files.plots, files.plots == 1 ? "" : "s", arguments->plots);
   }
   return code;
 }
