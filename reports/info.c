@@ -7,6 +7,7 @@
 #include "trace/trace_reader.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -107,6 +108,15 @@ static void copy_header(struct info *info, const struct trace_info *header) {
   info->damage = strdup(header->damage ? header->damage : "");
 }
 
+static char *python_lines(const struct trace_reader *reader) {
+  const char *version = trace_reader_meta(reader, "python"), *reason = trace_reader_meta(reader, "python_off");
+  char *text;
+  if (!*version && !*reason) {
+    return strdup("");
+  }
+  return asprintf(&text, "%s%s", *version ? "CPython " : "none: ", *version ? version : reason) < 0 ? NULL : text;
+}
+
 static int read_trace(struct info *info, const char *path, struct error *err) {
   struct trace_reader *reader;
   const struct trace_module *modules;
@@ -116,6 +126,7 @@ static int read_trace(struct info *info, const char *path, struct error *err) {
   }
   info->kind = INFO_TRACE;
   copy_header(info, trace_reader_info(reader));
+  info->python = python_lines(reader);
   code = count_events(info, reader, err);
   info->stacks = count_stacks(reader);
   info->modules = trace_reader_modules(reader, &modules);
@@ -142,6 +153,7 @@ static void copy_run(struct info *info, const struct facts_run *run) {
   info->lost_events = run->lost_events;
   info->command = strdup(run->command ? run->command : "");
   info->framework = strdup(run->framework ? run->framework : "");
+  info->python = strdup("");
   info->damage = strdup(run->damage ? run->damage : "");
 }
 
@@ -164,7 +176,7 @@ int info_read(struct info *info, const char *path, struct error *err) {
   int code;
   *info = (struct info){.path = strdup(path)};
   code = store_is_database(path) ? read_store(info, path, err) : read_trace(info, path, err);
-  if (code == 0 && (!info->path || !info->command || !info->host || !info->framework || !info->damage)) {
+  if (code == 0 && (!info->path || !info->command || !info->host || !info->framework || !info->python || !info->damage)) {
     code = error_set(err, ERROR_MEMORY, "out of memory");
   }
   if (code < 0) {
@@ -178,6 +190,7 @@ void info_fini(struct info *info) {
   free(info->command);
   free(info->host);
   free(info->framework);
+  free(info->python);
   free(info->damage);
   *info = (struct info){0};
 }

@@ -118,6 +118,9 @@ void info_text_emit(struct sink *sink, const struct info *info) {
   show_state(sink, info);
   show_process(sink, info);
   fact(sink, "framework", STYLE_PLAIN, info->framework[0] ? info->framework : "none seen");
+  if (info->python[0]) {
+    fact(sink, "python", STYLE_PLAIN, info->python);
+  }
   show_recorded(sink, info);
   show_tables(sink, info);
   show_file(sink, info);
@@ -148,6 +151,7 @@ static void fill_json(json_t *root, const struct info *info) {
   json_put_count(root, "threads", info->threads);
   json_put_count(root, "file_bytes", info->file_bytes);
   if (info->kind == INFO_TRACE) {
+    json_put_text(root, "python", info->python);
     json_put_bool(root, "finished", info->finished);
     json_put_count(root, "version_major", info->version_major);
     json_put_count(root, "version_minor", info->version_minor);

@@ -4,6 +4,7 @@ import functools
 import glob
 import json
 import os
+import re
 import sqlite3
 import subprocess
 
@@ -126,6 +127,8 @@ class PythonLines(harness.TestCase):
     def check_every_block(self, python):
         cases = CASES + (["arrays"] if has(python, "numpy") else []) + (["greenlets"] if has(python, "greenlet") else [])
         store, wanted = self.run_case(python, cases)
+        info = json.loads(self.run_program([harness.ACTSCOPE, "info", "--json", self.path("run.actscope")]).stdout)
+        self.assertRegex(info["python"], r"^CPython %s\.\d+$" % re.escape(version_of(python)))
         self.assertGreater(len(wanted), 150)
         self.compare(store, wanted)
 
