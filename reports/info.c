@@ -176,7 +176,8 @@ int info_read(struct info *info, const char *path, struct error *err) {
   int code;
   *info = (struct info){.path = strdup(path)};
   code = store_is_database(path) ? read_store(info, path, err) : read_trace(info, path, err);
-  if (code == 0 && (!info->path || !info->command || !info->host || !info->framework || !info->python || !info->damage)) {
+  if (code == 0 &&
+      (!info->path || !info->command || !info->host || !info->framework || !info->python || !info->damage)) {
     code = error_set(err, ERROR_MEMORY, "out of memory");
   }
   if (code < 0) {

@@ -14,7 +14,8 @@ enum info_kind { INFO_TRACE, INFO_STORE };
 struct info {
   enum info_kind kind;
   char *path, *command, *framework;
-  char *python; /* whose lines are in the stacks: "CPython 3.11.2"; "none: ...", why not; "" = not asked for, or a store */
+  char *
+      python; /* whose lines are in the stacks: "CPython 3.11.2"; "none: ...", why not; "" = not asked for, or a store */
   char *damage;                          /* what is missing or damaged, "" = nothing */
   unsigned version_major, version_minor; /* of the trace format; 0.0 for a store */
   int pid, ppid, rank, exit_status;      /* -1 = unknown or none */
