@@ -5,6 +5,8 @@
 #include "analyzers/blocks.h"
 #include "analyzers/facts.h"
 #include "analyzers/holders.h"
+#include "analyzers/infer.h"
+#include "analyzers/infer_sequence.h"
 #include "analyzers/op_name.h"
 #include "analyzers/regions.h"
 #include "analyzers/steps.h"
@@ -26,6 +28,9 @@ struct analysis {
   struct threads threads;
   struct holders holders;
   struct steps steps;
+  struct infer_sequence sequence; /* fed as long as nobody tells what is saved */
+  struct infer_result inferred;   /* to be put in where nobody did */
+  uint64_t lasting_bytes;         /* facts_peak has them */
   uint64_t events;
   uint64_t end_ns; /* of the process, or of the last event if that is later */
 };

@@ -22,6 +22,7 @@ static int block_end(struct analysis *analysis, struct block *block, const struc
     rc = holders_arena_end(&analysis->holders, block, event);
     steps_released(&analysis->steps);
   }
+  infer_sequence_free(&analysis->sequence, block->inferred, event, analysis->events);
   timeline_free(&analysis->timeline, block->stack, block->size);
   blocks_remove(&analysis->blocks, block);
   return rc;
@@ -46,6 +47,7 @@ static int on_alloc(struct analysis *analysis, const struct trace_event *event, 
   block->time_ns = event->time_ns;
   block->before = timeline_level_before(&analysis->timeline);
   block->stack = event->stack < analysis->timeline.stacks_limit ? event->stack : 0;
+  block->inferred = infer_sequence_alloc(&analysis->sequence, event, analysis->events);
   timeline_alloc(&analysis->timeline, block->stack, block->size);
   return 0;
 }
@@ -87,19 +89,25 @@ static int on_autograd(struct analysis *analysis, const struct trace_event *even
   }
 }
 
-static int on_event(struct analysis *analysis, const struct trace_event *event) {
-  struct thread_state *thread = threads_get(&analysis->threads, event->tid);
-  if (!thread) {
-    return ERROR_MEMORY;
+/* The program, or the probe, says itself what it is at. */
+static bool tells(enum trace_event_kind kind) {
+  return kind == TRACE_SAVE || kind == TRACE_PHASE || kind == TRACE_STEP || kind == TRACE_REGION;
+}
+
+/* Events that were inferred, beside an event of the trace. */
+static int put_in(struct analysis *analysis, const struct trace_event *beside, bool behind,
+                  struct thread_state *thread) {
+  struct trace_event event;
+  int rc = 0;
+  while (rc == 0 && infer_next(&analysis->inferred, analysis->events, behind, &event)) {
+    event.time_ns = beside->time_ns;
+    event.tid = beside->tid;
+    rc = on_autograd(analysis, &event, thread);
   }
-  thread->events++;
-  int rc = steps_tick(&analysis->steps, event->time_ns);
-  if (rc == 0 && thread->watches_count && event->stack) {
-    rc = holders_watch(&analysis->holders, event, thread);
-  }
-  if (rc != 0) {
-    return rc;
-  }
+  return rc;
+}
+
+static int on_kind(struct analysis *analysis, const struct trace_event *event, struct thread_state *thread) {
   switch (event->kind) {
   case TRACE_ALLOC:
     return on_alloc(analysis, event, thread);
@@ -109,8 +117,26 @@ static int on_event(struct analysis *analysis, const struct trace_event *event) 
     timeline_small(&analysis->timeline, event->small.alloc_bytes, event->small.free_bytes);
     return 0;
   default:
+    if (tells(event->kind)) {
+      infer_sequence_fini(&analysis->sequence);
+    }
     return on_autograd(analysis, event, thread);
   }
+}
+
+static int on_event(struct analysis *analysis, const struct trace_event *event) {
+  struct thread_state *thread = threads_get(&analysis->threads, event->tid);
+  if (!thread) {
+    return ERROR_MEMORY;
+  }
+  thread->events++;
+  int rc = put_in(analysis, event, false, thread);
+  rc = rc == 0 ? steps_tick(&analysis->steps, event->time_ns) : rc;
+  if (rc == 0 && thread->watches_count && event->stack) {
+    rc = holders_watch(&analysis->holders, event, thread);
+  }
+  rc = rc == 0 ? on_kind(analysis, event, thread) : rc;
+  return rc == 0 ? put_in(analysis, event, true, thread) : rc;
 }
 
 static int read_events(struct analysis *analysis, const struct analyze_options *options, struct error *err) {
@@ -131,6 +157,31 @@ static int read_events(struct analysis *analysis, const struct analyze_options *
   return more;
 }
 
+/* What a reading of the trace fills in. */
+static int begin_reading(struct analysis *analysis, struct error *err) {
+  analysis->events = 0;
+  analysis->holders = (struct holders){.reader = analysis->reader,
+                                       .names = analysis->names,
+                                       .timeline = &analysis->timeline,
+                                       .blocks = &analysis->blocks,
+                                       .regions = &analysis->regions};
+  if (timeline_init(&analysis->timeline, trace_reader_stack_limit(analysis->reader), analysis->info->end_ns) != 0 ||
+      holders_init(&analysis->holders) != 0) {
+    return error_set(err, ERROR_MEMORY, "no memory to analyse the trace; try a machine with more");
+  }
+  steps_init(&analysis->steps, &analysis->timeline, &analysis->holders);
+  return 0;
+}
+
+static void forget_reading(struct analysis *analysis) {
+  steps_fini(&analysis->steps);
+  holders_fini(&analysis->holders);
+  threads_fini(&analysis->threads);
+  timeline_fini(&analysis->timeline);
+  regions_fini(&analysis->regions);
+  blocks_fini(&analysis->blocks);
+}
+
 static int analysis_init(struct analysis *analysis, const char *path, struct error *err) {
   int rc = trace_reader_open(&analysis->reader, path, err);
   if (rc != 0) {
@@ -141,35 +192,44 @@ static int analysis_init(struct analysis *analysis, const char *path, struct err
   const struct trace_code *codes;
   size_t codes_count = trace_reader_codes(analysis->reader, &codes);
   analysis->info = trace_reader_info(analysis->reader);
-  analysis->steps.best = -1;
   if (symbols_open(&analysis->symbols, modules, modules_count) != 0 ||
-      op_names_open(&analysis->names, analysis->reader, analysis->symbols) != 0 ||
-      timeline_init(&analysis->timeline, trace_reader_stack_limit(analysis->reader), analysis->info->end_ns) != 0) {
+      op_names_open(&analysis->names, analysis->reader, analysis->symbols) != 0) {
     return error_set(err, ERROR_MEMORY, "no memory to analyse %s; try a machine with more", path);
   }
   symbols_set_codes(analysis->symbols, codes, codes_count);
-  analysis->holders = (struct holders){.reader = analysis->reader,
-                                       .names = analysis->names,
-                                       .timeline = &analysis->timeline,
-                                       .blocks = &analysis->blocks,
-                                       .regions = &analysis->regions};
-  if (holders_init(&analysis->holders) != 0) {
-    return error_set(err, ERROR_MEMORY, "no memory to analyse %s; try a machine with more", path);
-  }
-  steps_init(&analysis->steps, &analysis->timeline, &analysis->holders);
-  return 0;
+  infer_sequence_init(&analysis->sequence, analysis->reader);
+  return begin_reading(analysis, err);
 }
 
 static void analysis_fini(struct analysis *analysis) {
-  steps_fini(&analysis->steps);
-  holders_fini(&analysis->holders);
-  threads_fini(&analysis->threads);
-  timeline_fini(&analysis->timeline);
-  regions_fini(&analysis->regions);
-  blocks_fini(&analysis->blocks);
+  forget_reading(analysis);
+  infer_result_fini(&analysis->inferred);
+  infer_sequence_fini(&analysis->sequence);
   op_names_close(analysis->names);
   symbols_close(analysis->symbols);
   trace_reader_close(analysis->reader);
+}
+
+/* Nobody told what is saved: where the order of allocations does, the trace is read again with it put in. */
+static int infer_saves(struct analysis *analysis, const struct analyze_options *options, struct error *err) {
+  const struct infer_source source = {.reader = analysis->reader,
+                                      .symbols = analysis->symbols,
+                                      .names = analysis->names,
+                                      .sequence = &analysis->sequence,
+                                      .peak = (uint64_t)analysis->timeline.peak};
+  analysis->lasting_bytes =
+      infer_sequence_lasting(&analysis->sequence, analysis->timeline.peak_event, analysis->info->end_ns);
+  if (infer(&source, &analysis->inferred) != 0) {
+    return error_set(err, ERROR_MEMORY, "the analysis ran out of memory for its inference; try a machine with more");
+  }
+  analysis->sequence.on = false;
+  if (analysis->inferred.confidence <= 0) {
+    return 0;
+  }
+  forget_reading(analysis);
+  int rc = begin_reading(analysis, err);
+  trace_reader_rewind(analysis->reader);
+  return rc == 0 ? read_events(analysis, options, err) : rc;
 }
 
 static int finish(struct analysis *analysis, struct facts *facts, struct error *err) {
@@ -187,6 +247,7 @@ int analyze_trace(const char *path, struct facts *facts, const struct analyze_op
   *facts = (struct facts){0};
   int rc = analysis_init(&analysis, path, err);
   rc = rc == 0 ? read_events(&analysis, options, err) : rc;
+  rc = rc == 0 ? infer_saves(&analysis, options, err) : rc;
   rc = rc == 0 ? finish(&analysis, facts, err) : rc;
   analysis_fini(&analysis);
   if (rc != 0) {

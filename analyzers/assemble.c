@@ -54,7 +54,7 @@ static char *command_line(const struct trace_info *info, struct strings *strings
 
 static const char *run_evidence(const struct holders *holders) {
   unsigned most = 0;
-  for (unsigned source = TRACE_SOURCE_PROBE; source <= TRACE_SOURCE_MARK; source++) {
+  for (unsigned source = 1; source < SAVED_SOURCES; source++) {
     most = holders->sources[source] > holders->sources[most] ? source : most;
   }
   return saved_evidence_name(most);
@@ -81,6 +81,7 @@ static int assemble_run(const struct analysis *analysis, struct facts *facts) {
       .stray_marks = analysis->holders.stray_marks,
       .framework = strings_intern(facts->strings, info->framework),
       .evidence = strings_intern(facts->strings, run_evidence(&analysis->holders)),
+      .confidence = analysis->inferred.confidence,
   };
   bool whole =
       facts->run.command && facts->run.host && facts->run.damage && facts->run.framework && facts->run.evidence;
@@ -90,6 +91,7 @@ static int assemble_run(const struct analysis *analysis, struct facts *facts) {
 static void assemble_peak(const struct analysis *analysis, struct facts *facts) {
   const struct timeline *timeline = &analysis->timeline;
   facts->peak.bytes = (uint64_t)timeline->peak;
+  facts->peak.lasting_bytes = analysis->lasting_bytes;
   facts->peak.time_ns = timeline->peak_ns;
   facts->peak.phase = steps_phase_at(&analysis->steps, timeline->peak_event, &facts->peak.step);
 }

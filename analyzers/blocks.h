@@ -10,13 +10,14 @@
 #include <stdint.h>
 
 struct block {
-  uint64_t address; /* 0: an empty slot */
-  uint64_t size;    /* bytes asked for */
-  uint64_t event;   /* ordinal of its allocation: tells blocks at one address apart */
-  uint64_t time_ns; /* of its allocation */
-  uint32_t stack;   /* of its allocation */
-  uint32_t row;     /* saved row + 1, 0: not saved (see holders.h) */
-  int64_t before;   /* the timeline's level_before at its allocation: should it turn out to be an arena (regions.h) */
+  uint64_t address;  /* 0: an empty slot */
+  uint64_t size;     /* bytes asked for */
+  uint64_t event;    /* ordinal of its allocation: tells blocks at one address apart */
+  uint64_t time_ns;  /* of its allocation */
+  uint32_t stack;    /* of its allocation */
+  uint32_t row;      /* saved row + 1, 0: not saved (see holders.h) */
+  uint32_t inferred; /* its number + 1 in the sequence that the inference goes by; 0: none (infer_sequence.h) */
+  int64_t before;    /* the timeline's level_before at its allocation: should it turn out to be an arena (regions.h) */
 };
 
 struct blocks { /* zeroed is an empty table */

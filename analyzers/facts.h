@@ -38,13 +38,16 @@ struct facts_run {
   uint64_t events, threads, min_size, lost_events;
   uint64_t stray_marks; /* saves and regions that the program marked where no recorded block is */
   char *framework;      /* "pytorch 2.13.0", or "" */
-  char *evidence;       /* "probe", "hooks", "mark", or "none" */
+  char *evidence;       /* "probe", "hooks", "mark", "inferred", or "none" */
+  double confidence;    /* 0 to 1: in steps and saved blocks that were inferred; 0: none were */
 };
 
 struct facts_peak {
   uint64_t bytes, time_ns;
   int step; /* -1: outside any step */
   enum phase phase;
+  uint64_t
+      lasting_bytes; /* in blocks that live for half of the run or longer; 0 where the program tells what it saves */
 };
 
 struct facts_step {

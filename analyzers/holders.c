@@ -156,7 +156,7 @@ static const char *raw_op_of(const struct holders *holders, const struct trace_e
                              const struct region *region, size_t *frame) {
   const char *marked = *event->save.op ? event->save.op : region ? region->op : "";
   if (*marked) {
-    *frame = 0;
+    *frame = event->save.source == TRACE_SOURCE_MARK ? 0 : SIZE_MAX; /* where the op itself is was not seen */
     return marked;
   }
   return op_names_of_stack(holders->names, event->stack, frame);
@@ -252,7 +252,8 @@ int holders_save(struct holders *holders, const struct trace_event *event, struc
   if (!row) {
     return rc;
   }
-  holders->sources[event->save.source & 3]++;
+  const unsigned source = event->save.source;
+  holders->sources[source < SAVED_SOURCES ? source : 0]++;
   if (row->resident) {
     return 0;
   }

@@ -26,12 +26,12 @@ struct holders {
   struct map64 node_classes; /* innermost return address of a save -> class of the node, learned from releases */
   uint32_t *active;          /* rows that the step under way, or a later one, may count */
   size_t active_count, active_capacity;
-  uint32_t window;       /* backward passes that have ended */
-  uint32_t window_live;  /* live holders saved since the last of them ended */
-  bool in_backward;      /* kept by steps.c, like window */
-  bool parameters_named; /* modules tell which tensors are parameters */
-  uint64_t sources[4];   /* saves by enum trace_source */
-  uint64_t stray_marks;  /* saves and regions that a program marked where no recorded block is */
+  uint32_t window;                 /* backward passes that have ended */
+  uint32_t window_live;            /* live holders saved since the last of them ended */
+  bool in_backward;                /* kept by steps.c, like window */
+  bool parameters_named;           /* modules tell which tensors are parameters */
+  uint64_t sources[SAVED_SOURCES]; /* saves by enum saved_source */
+  uint64_t stray_marks;            /* saves and regions that a program marked where no recorded block is */
   uint64_t refilled; /* the last save filled a region anew that this event's save had filled before, in the same window;
                             0: it did not */
 };

@@ -6,6 +6,7 @@
 #include "trace/trace_format.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int saved_history_init(struct saved_history *history) {
   *history = (struct saved_history){0};
@@ -60,16 +61,20 @@ bool saved_row_held_at(const struct saved_history *history, const struct saved_r
 }
 
 const char *saved_evidence_name(unsigned source) {
-  switch (source) {
-  case TRACE_SOURCE_PROBE:
-    return "probe";
-  case TRACE_SOURCE_HOOKS:
-    return "hooks";
-  case TRACE_SOURCE_MARK:
-    return "mark";
-  default:
-    return "none";
+  static const char *const names[SAVED_SOURCES] = {
+      [TRACE_SOURCE_PROBE] = "probe", [TRACE_SOURCE_HOOKS] = "hooks",      [TRACE_SOURCE_MARK] = "mark",
+      [SAVED_BY_ORDER] = "inferred",  [SAVED_BY_ORDER_ALONE] = "inferred",
+  };
+  return source < SAVED_SOURCES && names[source] ? names[source] : "none";
+}
+
+unsigned saved_source_number(const char *evidence) {
+  for (unsigned source = 1; source < SAVED_SOURCES; source++) {
+    if (strcmp(saved_evidence_name(source), evidence) == 0) {
+      return source;
+    }
   }
+  return 0;
 }
 
 static int copy_holders(const struct saved_history *history, const struct saved_row *row,

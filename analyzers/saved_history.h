@@ -13,6 +13,12 @@
 #define SAVED_NEVER UINT64_MAX /* an event or time that was not seen */
 #define SAVED_NONE UINT32_MAX  /* no row, no holder */
 
+enum saved_source { /* how a save is known: enum trace_source, and what was inferred from the order of allocations */
+                    SAVED_BY_ORDER = 4,       /* which op needs the block is known from where it is let go of */
+                    SAVED_BY_ORDER_ALONE = 5, /* it is not: the op is the one that allocated it */
+                    SAVED_SOURCES,
+};
+
 struct saved_holder {
   uint64_t tensor;
   uint64_t save_event, save_ns;
@@ -30,7 +36,7 @@ struct saved_holder {
   const char *node_class; /* from the release, NULL: not known */
   char *op;               /* canonical, in the facts' strings; once judged */
   const char *layer;      /* whose forward pass saved it, or ""; the trace's, once judged the facts' */
-  uint8_t source;         /* enum trace_source */
+  uint8_t source;         /* enum saved_source */
   bool released;          /* by a release, not by the end of its block */
   bool released_in_backward;
   bool watched; /* a candidate for few-bit codes: its op end and release cut the timeline */
@@ -87,7 +93,8 @@ int saved_row_each_stretch(const struct saved_history *history, const struct sav
 /* Had the row a live holder right after this event? */
 bool saved_row_held_at(const struct saved_history *history, const struct saved_row *row, uint64_t event);
 
-const char *saved_evidence_name(unsigned source); /* "probe", ...; static */
+const char *saved_evidence_name(unsigned source);   /* "probe", ...; static */
+unsigned saved_source_number(const char *evidence); /* the source of this name; 0: there is none */
 
 /* The row as facts have it, with block->holders in an array of its own (free it); strings are the facts'.
  * 0, or ERROR_MEMORY. */

@@ -29,15 +29,6 @@ static uint32_t dtype_number(const char *text) {
   return TRACE_DTYPE_UNKNOWN;
 }
 
-static uint8_t source_number(const char *name) {
-  for (unsigned source = TRACE_SOURCE_PROBE; source <= TRACE_SOURCE_MARK; source++) {
-    if (strcmp(saved_evidence_name(source), name) == 0) {
-      return (uint8_t)source;
-    }
-  }
-  return 0;
-}
-
 static void next_holder(struct loader *loader) {
   loader->holder_block = store_next_row(&loader->holders) > 0 ? store_get_i64(&loader->holders) : INT64_MAX;
 }
@@ -107,7 +98,7 @@ static int read_block(struct loader *loader) {
   row->region = store_get_i64(in) != 0;
   names.site = store_get_interned(in, loader->facts->strings);
   row->stack = (uint32_t)store_get_u64(in);
-  holder.source = source_number(store_get_text(in));
+  holder.source = (uint8_t)saved_source_number(store_get_text(in));
   row->eligible = store_get_i64(in) != 0;
   row->reason = eligibility_reason(store_get_text(in));
   if (in->failed || !refers_to(loader, row)) {

@@ -79,6 +79,7 @@ static void read_run_columns(struct store_row *row, struct facts *facts) {
   run->stray_marks = store_get_u64(row);
   run->framework = store_get_interned(row, facts->strings);
   run->evidence = store_get_interned(row, facts->strings);
+  run->confidence = store_get_real(row);
 }
 
 static int read_run(sqlite3 *db, struct facts *facts) {
@@ -86,7 +87,8 @@ static int read_run(sqlite3 *db, struct facts *facts) {
   store_row_open(&row, db,
                  "SELECT command, pid, ppid, rank, world_size, host, exit_status, complete, damage, wall_ns, "
                  "start_unix_ns, events, threads,"
-                 " min_size, lost_events, stray_marks, framework, evidence, peak_bytes, peak_ns, peak_step, "
+                 " min_size, lost_events, stray_marks, framework, evidence, confidence, peak_bytes, "
+                 "lasting_bytes, peak_ns, peak_step, "
                  "peak_phase, saved_step,"
                  " saved_bytes, saved_blocks FROM run");
   int more = store_next_row(&row);
@@ -96,6 +98,7 @@ static int read_run(sqlite3 *db, struct facts *facts) {
   }
   read_run_columns(&row, facts);
   facts->peak.bytes = store_get_u64(&row);
+  facts->peak.lasting_bytes = store_get_u64(&row);
   facts->peak.time_ns = store_get_u64(&row);
   facts->peak.step = store_get_step(&row);
   int phase = index_of(phase_names, PHASE_COUNT, store_get_text(&row));
@@ -150,15 +153,6 @@ static int read_steps(sqlite3 *db, struct facts *facts) {
   return end(&row, more);
 }
 
-static const char *evidence_of(const char *name) {
-  for (unsigned source = TRACE_SOURCE_PROBE; source <= TRACE_SOURCE_MARK; source++) {
-    if (strcmp(saved_evidence_name(source), name) == 0) {
-      return saved_evidence_name(source);
-    }
-  }
-  return saved_evidence_name(0);
-}
-
 static int read_holders(struct store_row *row, struct facts *facts, struct facts_saved_block *block, int64_t id) {
   int more;
   sqlite3_reset(row->statement);
@@ -188,7 +182,7 @@ static void read_block_columns(struct store_row *row, struct facts *facts, struc
   block->in_arena = store_get_i64(row) != 0;
   block->site = store_get_interned(row, facts->strings);
   block->stack = (uint32_t)store_get_u64(row);
-  block->evidence = evidence_of(store_get_text(row));
+  block->evidence = saved_evidence_name(saved_source_number(store_get_text(row)));
   block->eligible = store_get_i64(row) != 0;
   block->reason = eligibility_reason(store_get_text(row));
 }

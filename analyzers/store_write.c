@@ -18,7 +18,7 @@
 static int write_run(sqlite3 *db, const struct facts *facts) {
   const struct facts_run *run = &facts->run;
   struct store_row row;
-  store_row_open(&row, db, "INSERT INTO run VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+  store_row_open(&row, db, "INSERT INTO run VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   store_put_text(&row, run->command);
   store_put_i64(&row, run->pid);
   store_put_i64(&row, run->ppid);
@@ -37,7 +37,9 @@ static int write_run(sqlite3 *db, const struct facts *facts) {
   store_put_u64(&row, run->stray_marks);
   store_put_text(&row, run->framework);
   store_put_text(&row, run->evidence);
+  store_put_real(&row, run->confidence);
   store_put_u64(&row, facts->peak.bytes);
+  store_put_u64(&row, facts->peak.lasting_bytes);
   store_put_u64(&row, facts->peak.time_ns);
   store_put_step(&row, facts->peak.step);
   store_put_text(&row, phase_names[facts->peak.phase]);

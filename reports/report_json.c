@@ -11,6 +11,7 @@
 #include "reports/report.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 static json_t *run_json(const struct facts_run *run) {
@@ -33,12 +34,14 @@ static json_t *run_json(const struct facts_run *run) {
   json_put_count(object, "min_size", run->min_size);
   json_put_text(object, "framework", run->framework);
   json_put_text(object, "evidence", run->evidence);
+  json_put_real(object, "confidence", run->confidence > 0 ? run->confidence : NAN);
   return object;
 }
 
 json_t *report_json_peak(const struct facts_peak *peak) {
   json_t *object = json_object();
   json_put_count(object, "bytes", peak->bytes);
+  json_put_count(object, "lasting_bytes", peak->lasting_bytes);
   json_put_count(object, "time_ns", peak->time_ns);
   json_put_known(object, "step", peak->step);
   json_put_text(object, "phase", phase_names[peak->phase]);

@@ -67,6 +67,7 @@ static const struct report_column run_columns[] = {
     {"framework", "framework", CELL_TEXT},
     {"evidence", "saves seen by", CELL_TEXT},
     {"stray_marks", NULL, CELL_COUNT},
+    {"confidence", "confidence", CELL_COSINE},
 };
 
 static void run_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
@@ -90,9 +91,11 @@ static void run_row(struct report_rows *rows, size_t index, struct report_cell *
   *cells++ = cell_text(run->framework);
   *cells++ = cell_text(run->evidence);
   *cells++ = cell_count(run->stray_marks);
+  *cells++ = (struct report_cell){.known = run->confidence > 0, .real = run->confidence};
 }
 
 static const struct report_column peak_columns[] = {{"bytes", "bytes", CELL_BYTES},
+                                                    {"lasting_bytes", NULL, CELL_BYTES},
                                                     {"time_ns", "at", CELL_TIME},
                                                     {"step", "step", CELL_NUMBER},
                                                     {"phase", "phase", CELL_TEXT}};
@@ -101,9 +104,10 @@ static void peak_row(struct report_rows *rows, size_t index, struct report_cell 
   const struct facts_peak *peak = &rows->facts->peak;
   (void)index;
   cells[0] = cell_count(peak->bytes);
-  cells[1] = cell_count(peak->time_ns);
-  cells[2] = cell_known(peak->step);
-  cells[3] = cell_text(phase_names[peak->phase]);
+  cells[1] = cell_count(peak->lasting_bytes);
+  cells[2] = cell_count(peak->time_ns);
+  cells[3] = cell_known(peak->step);
+  cells[4] = cell_text(phase_names[peak->phase]);
 }
 
 static const struct report_column category_columns[] = {

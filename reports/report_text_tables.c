@@ -34,15 +34,17 @@ static const char *evidence_words(const char *evidence) {
 static void run_framework(struct sink *sink, const struct facts_run *run) {
   const char *evidence = evidence_words(run->evidence ? run->evidence : "");
   char text[256];
-  if (!run->framework || !run->framework[0]) {
-    if (evidence) {
-      fact(sink, "evidence", evidence);
-    }
-    return;
+  if (run->framework && run->framework[0]) {
+    snprintf(text, sizeof text, "%.120s%s%s", run->framework, evidence ? ", saves seen by " : "",
+             evidence ? evidence : "");
+    fact(sink, "framework", text);
+  } else if (evidence) {
+    fact(sink, "evidence", evidence);
   }
-  snprintf(text, sizeof text, "%.120s%s%s", run->framework, evidence ? ", saves seen by " : "",
-           evidence ? evidence : "");
-  fact(sink, "framework", text);
+  if (run->confidence > 0) {
+    snprintf(text, sizeof text, "inferred from the order of allocations, confidence %.2f", run->confidence);
+    fact(sink, "evidence", text);
+  }
 }
 
 /* Long command lines (a whole `python -c` program) are cut: two lines are enough to know the run again. */

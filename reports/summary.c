@@ -121,6 +121,27 @@ static bool saw_backward(const struct facts *facts) {
   return facts->peak.phase == PHASE_BACKWARD;
 }
 
+/* Neither a probe nor marks nor the order of allocations told of training. */
+static void note_no_steps(const struct notes *notes, const struct facts *facts) {
+  const struct facts_peak *peak = &facts->peak;
+  char text[640], size[FORMAT_SIZE], share[FORMAT_SIZE];
+  notes->visit(
+      notes->context, true,
+      "Nothing in the order of allocations recurs as the forward and backward passes of a training loop do, and no "
+      "op saved anything that was seen: this is a plain heap report, without steps and projections. If this is a "
+      "launcher (a shell, torchrun), report the trace of the process that trains: "
+      "RUN.<pid>.");
+  if (peak->lasting_bytes * 2 > peak->bytes) {
+    snprintf(text, sizeof text,
+             "%s of the peak (%s) lies in blocks that live for half of the run or longer. If the program trains, it "
+             "allocates its activations once and uses them in every step: they are among the sites above, and marks "
+             "(actscope/mark.h, a dozen lines) tell them from the rest.",
+             format_bytes(size, peak->lasting_bytes),
+             format_percent(share, (double)peak->lasting_bytes, (double)peak->bytes));
+    notes->visit(notes->context, false, text);
+  }
+}
+
 static void note_evidence(const struct notes *notes, const struct facts *facts) {
   if (summary_has_evidence(facts)) {
     return;
@@ -141,12 +162,17 @@ static void note_evidence(const struct notes *notes, const struct facts *facts) 
                  "No op saved anything that was seen, so what is kept for backward and the projections are "
                  "not known. Was the program trained (backward called), on the CPU, and recorded without --no-probe?");
   } else {
+    note_no_steps(notes, facts);
+  }
+}
+
+static void note_inference(const struct notes *notes, const struct facts_run *run) {
+  if (run->confidence > 0) {
     notes->visit(
-        notes->context, true,
-        "No op saved anything that was seen, so what is kept for backward and the projections are "
-        "not known. Only PyTorch's autograd is seen, and programs that mark what they keep (actscope/mark.h). If this "
-        "is a launcher (a shell, torchrun), report the trace of "
-        "the process that trains: RUN.<pid>.");
+        notes->context, run->confidence < 0.8,
+        "Steps and saved activations are inferred from the order in which the program allocates and frees; what "
+        "else holds a block, and of which type it is, cannot be seen (elements are taken for 4 bytes). PyTorch's "
+        "probe and marks (actscope/mark.h) know.");
   }
 }
 
@@ -205,6 +231,7 @@ void summary_notes(const struct facts *facts, void (*visit)(void *context, bool 
   const struct notes notes = {visit, context};
   note_completeness(&notes, &facts->run);
   note_evidence(&notes, facts);
+  note_inference(&notes, &facts->run);
   note_stray_marks(&notes, &facts->run);
   note_arenas(&notes, facts);
   note_figures(&notes, facts);

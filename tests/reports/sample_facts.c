@@ -243,7 +243,7 @@ void sample_facts_gpt(struct facts *facts) {
   facts->categories[CATEGORY_SAVED_ACTIVATION] = 300 * MIB;
   facts->categories[CATEGORY_SMALL] = 40 * MIB + 123;
   facts->categories[CATEGORY_OTHER] = 145 * MIB;
-  facts->peak = (struct facts_peak){485 * MIB + 123, 25123 * MS, 3, PHASE_BACKWARD};
+  facts->peak = (struct facts_peak){485 * MIB + 123, 25123 * MS, 3, PHASE_BACKWARD, 0};
   add_steps(facts);
   add_saved(facts);
   add_ops(facts);
@@ -272,7 +272,7 @@ void sample_facts_plain(struct facts *facts) {
                                   .framework = keep(""),
                                   .evidence = keep("none")};
   facts->saved_step = -1;
-  facts->peak = (struct facts_peak){1000, 5 * MS, -1, PHASE_OUTSIDE};
+  facts->peak = (struct facts_peak){1000, 5 * MS, -1, PHASE_OUTSIDE, 800};
   facts->categories[CATEGORY_OTHER] = 1000;
   facts->sites = calloc(1, sizeof *facts->sites);
   facts->sites[0] = site(9, 1000, 1, "train.c:88 forward\033[2J", "", CATEGORY_OTHER);

@@ -32,7 +32,7 @@ static void tear_down(void) {
 
 TestSuite(report_json, .fini = tear_down);
 
-/* "name:type", types: s text, i integer, n integer or null, r number, b bool, o object, a array; exactly these keys. */
+/* "name:type", types: s text, i integer, n integer or null, r number or null, b bool, o object, a array; exactly these keys. */
 static void expect_keys(const json_t *object, const char *keys) {
   char *copy = strdup(keys), *rest = copy;
   size_t count = 0;
@@ -45,8 +45,9 @@ static void expect_keys(const json_t *object, const char *keys) {
     cr_expect_not_null(value, "%s is missing", key);
     cr_expect((*type == 's' && json_is_string(value)) || (*type == 'i' && json_is_integer(value)) ||
                   (*type == 'n' && (json_is_integer(value) || json_is_null(value))) ||
-                  (*type == 'r' && json_is_number(value)) || (*type == 'b' && json_is_boolean(value)) ||
-                  (*type == 'o' && json_is_object(value)) || (*type == 'a' && json_is_array(value)),
+                  (*type == 'r' && (json_is_number(value) || json_is_null(value))) ||
+                  (*type == 'b' && json_is_boolean(value)) || (*type == 'o' && json_is_object(value)) ||
+                  (*type == 'a' && json_is_array(value)),
               "%s is not of type %s", key, type);
     count++;
   }
@@ -74,8 +75,9 @@ static void expect_contract(void) {
   expect_keys(root, "schema:s run:o peak:o categories_at_peak:o steps:a saved:o projection:a sites_at_peak:a");
   expect_keys(json_object_get(root, "run"), "command:s pid:i ppid:n rank:n world_size:n host:s exit_status:n "
                                             "complete:b damage:s wall_ns:i start_unix_ns:i events:i "
-                                            "lost_events:i stray_marks:i threads:i min_size:i framework:s evidence:s");
-  expect_keys(json_object_get(root, "peak"), "bytes:i time_ns:i step:n phase:s");
+                                            "lost_events:i stray_marks:i threads:i min_size:i framework:s evidence:s "
+                                            "confidence:r");
+  expect_keys(json_object_get(root, "peak"), "bytes:i lasting_bytes:i time_ns:i step:n phase:s");
   expect_keys(json_object_get(root, "categories_at_peak"),
               "parameter:i gradient:i optimizer_state:i input:i saved_activation:i temporary:i small:i other:i");
   expect_each(json_object_get(root, "steps"),

@@ -148,3 +148,29 @@ Test(report_text, collapsed) {
   }
   cr_expect_eq(sum, facts.peak.bytes);
 }
+
+/* Who says so, and how sure it is; a shaky inference is a warning. */
+Test(report_text, inferred) {
+  sample_facts_gpt(&facts);
+  facts.run.confidence = 0.714;
+  emit(10);
+  expect_no_line_beyond(sink.memory, 80);
+  cr_expect_not_null(strstr(sink.memory, "inferred from the order of allocations, confidence 0.71"));
+  cr_expect_not_null(strstr(sink.memory, "  * Steps and saved activations are inferred"));
+}
+
+/* Nothing is claimed; what lies there all the time is pointed out. */
+Test(report_text, activations_may_lie_there_all_the_time) {
+  sample_facts_plain(&facts);
+  facts.peak.lasting_bytes = facts.peak.bytes / 2 + 1;
+  emit(10);
+  cr_expect_not_null(strstr(sink.memory, "501 B of the peak (50.1%)"));
+  cr_expect_not_null(strstr(sink.memory, "If the program trains"));
+}
+
+Test(report_text, blocks_that_come_and_go_are_no_lasting_activations) {
+  sample_facts_plain(&facts);
+  facts.peak.lasting_bytes = facts.peak.bytes / 2;
+  emit(10);
+  cr_expect_null(strstr(sink.memory, "If the program trains"));
+}
