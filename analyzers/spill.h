@@ -8,7 +8,7 @@
 struct spill { /* zeroed: nothing open */
   char *base;
   size_t item_size, count, capacity; /* items */
-  int file;                          /* -1: anonymous memory, where no temporary file can be had */
+  int file;                          /* -1: memory, as it is small or no temporary file can be had */
 };
 
 int spill_open(struct spill *spill, size_t item_size); /* 0, or ERROR_MEMORY */
