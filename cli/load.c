@@ -7,6 +7,8 @@
 #include "cli/progress.h"
 
 #include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
 
 static int load(const char *run, struct facts *facts, bool history, struct error *err) {
   struct progress progress;
@@ -38,10 +40,28 @@ static void update_part(void *context, double share) {
   progress_update(part->progress, ((double)part->index + share) / (double)part->count);
 }
 
-/* RUN may be a link to RUN.rank0, and both match RUN*. */
-static bool is_given_before(const char *const *runs, size_t index) {
-  for (size_t i = 0; i < index; i++) {
-    if (output_is_same(runs[i], runs[index])) {
+/* What a recording that is under way, or was killed, has beside its traces: RUN.* matches it. */
+static bool is_no_run(const char *run) {
+  static const char *const marks[] = {".actscope-lock", ".actscope-link", ".actscope-pack."};
+  const char *slash = strrchr(run, '/');
+  for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+    if (strstr(slash ? slash : run, marks[i])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool is_link(const char *run) {
+  struct stat status;
+  return lstat(run, &status) == 0 && S_ISLNK(status.st_mode);
+}
+
+/* RUN may be a link to RUN.rank0, and both match RUN*: the file's own name is the one to show. */
+static bool is_given_otherwise(const char *const *runs, size_t count, size_t index) {
+  const bool link = is_link(runs[index]);
+  for (size_t i = 0; i < count; i++) {
+    if (i != index && output_is_same(runs[i], runs[index]) && (link == is_link(runs[i]) ? i < index : link)) {
       return true;
     }
   }
@@ -68,7 +88,7 @@ int load_ranks(const char *const *runs, size_t count, struct ranks *ranks, struc
   code = code < 0 ? error_set(err, code, "out of memory") : 0;
   progress_begin(&progress, "reading the runs");
   for (size_t i = 0; code == 0 && i < count; i++) {
-    if (!is_given_before(runs, i)) {
+    if (!is_no_run(runs[i]) && !is_given_otherwise(runs, count, i)) {
       code = add_run(ranks, runs[i], &(struct part){&progress, i, count}, err);
     }
   }

@@ -60,6 +60,14 @@ EXPORT void actscope_probe_layer(uint64_t handle) {
   recorder_layer(handle);
 }
 
+/* The process's rank in a distributed job, once it knows: the environment need not say it. */
+EXPORT void actscope_probe_rank(int32_t rank, uint32_t world_size);
+EXPORT void actscope_probe_rank(int32_t rank, uint32_t world_size) {
+  if (rank >= 0 && world_size > (uint32_t)rank) {
+    recorder_rank(rank, world_size);
+  }
+}
+
 /* Says something about the run, "framework" for one. */
 EXPORT void actscope_probe_meta(const char *key, const char *value);
 EXPORT void actscope_probe_meta(const char *key, const char *value) {

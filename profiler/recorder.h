@@ -78,6 +78,7 @@ void recorder_region(struct trace_region *region, const void *frame);
 void recorder_region_end(uint64_t data);
 void recorder_step(void);
 void recorder_meta(const char *key, const char *value);
+void recorder_rank(int32_t rank, uint32_t world_size);
 
 /* Layers: what the calling thread saves from here on is of this one. `handle` is what recorder_name_handle gave for a
  * name, 0 = of none; one that another process was given (this one's parent) counts as none. */

@@ -302,6 +302,14 @@ void recorder_meta(const char *key, const char *value) {
   }
 }
 
+void recorder_rank(int32_t rank, uint32_t world_size) {
+  struct event event;
+  if (begin_event(&event, recorder_current())) { /* a child of fork has a header of its own from here on */
+    run_file_note_rank(&recorder.file, rank, world_size);
+    end_event(&event);
+  }
+}
+
 /* Strings are numbered anew in a child of fork, so that a handle is a string's number and the process it was given in. */
 uint64_t recorder_name_handle(const char *name, size_t name_size) {
   struct event event;

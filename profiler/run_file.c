@@ -242,6 +242,11 @@ void run_file_note_end(struct run_file *file, uint64_t time_ns) {
   trace_store_u32(file->header + TRACE_H_FLAGS, flags | TRACE_FLAG_ENDED);
 }
 
+void run_file_note_rank(struct run_file *file, int32_t rank, uint32_t world_size) {
+  trace_store_u32(file->header + TRACE_H_RANK, (uint32_t)rank);
+  trace_store_u32(file->header + TRACE_H_WORLD_SIZE, world_size);
+}
+
 void run_file_note_lost(struct run_file *file) {
   __atomic_fetch_add((uint64_t *)(void *)(file->header + TRACE_H_LOST_EVENTS), 1, __ATOMIC_RELAXED);
 }

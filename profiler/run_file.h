@@ -32,6 +32,8 @@ void run_file_unmap_chunk(uint8_t *base, size_t capacity);
 
 void run_file_note_end(struct run_file *file, uint64_t time_ns);
 void run_file_note_lost(struct run_file *file);
+/* The rank that the program found out for itself. */
+void run_file_note_rank(struct run_file *file, int32_t rank, uint32_t world_size);
 
 /* ns since this trace began. */
 uint64_t run_file_now(const struct run_file *file);

@@ -241,10 +241,30 @@ static void note_sums(const struct notes *notes, const struct ranks *ranks) {
                  "an upper bound; from the traces it would be exact.");
   }
   if (workers) {
-    notes->visit(
-        notes->context, false,
-        "Workers hand batches over in shared memory, which is on no heap and not counted; nor is what a forked "
-        "process still shares with its parent.");
+    notes->visit(notes->context, false,
+                 "Workers hand batches over in shared memory, which is on no heap and not counted.");
+  }
+}
+
+/* Nothing but fork gives a child its parent's command. */
+static bool is_forked(const struct ranks *ranks, const struct ranks_process *child) {
+  for (size_t i = 0; i < ranks->processes_count; i++) {
+    const struct ranks_process *parent = &ranks->processes[i];
+    if (parent->pid == child->ppid && parent->node == child->node && strcmp(parent->command, child->command) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static void note_forked(const struct notes *notes, const struct ranks *ranks) {
+  bool any = false;
+  for (size_t i = 0; i < ranks->processes_count && !any; i++) {
+    any = is_forked(ranks, &ranks->processes[i]);
+  }
+  if (any) {
+    notes->visit(notes->context, false,
+                 "A forked process begins at nothing: what it inherits is counted in its parent alone.");
   }
 }
 
@@ -263,5 +283,6 @@ void ranks_notes(const struct ranks *ranks, void (*visit)(void *context, bool wa
   note_incomplete(&notes, ranks);
   note_again(&notes, ranks);
   note_sums(&notes, ranks);
+  note_forked(&notes, ranks);
   note_repeated(&notes, ranks);
 }

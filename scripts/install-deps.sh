@@ -23,6 +23,7 @@ ALL_PACKAGES=(
   libcriterion-dev libtorch-dev
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # kernels/neon under an emulator: 56 MB
   python3 python3-venv python3-numpy python3-torch libopenblas0-pthread # reference BLAS is ten times slower
+  openmpi-bin # ranks of a distributed job are recorded under it
   python3-sklearn # for its digits.csv.gz: handwritten digits to train on
   heaptrack gdb strace
   chromium # the HTML report is tested in it

@@ -28,7 +28,7 @@ static int no_memory(const struct trace_output *output, struct error *err) {
 }
 
 static int make_temporary(struct trace_output *output, unsigned mode, struct error *err) {
-  if (asprintf(&output->temporary, "%s.XXXXXX", output->target) < 0) {
+  if (asprintf(&output->temporary, "%s.actscope-pack.XXXXXX", output->target) < 0) {
     output->temporary = NULL;
     return no_memory(output, err);
   }

@@ -3,6 +3,7 @@
 * which storages are parameters and buffers of modules (frozen parameters and buffers get no gradient, so that autograd
   alone cannot tell them from activations);
 * the version of torch;
+* the rank in a distributed job, where the environment does not say it (torch.multiprocessing.spawn);
 * the layer whose forward pass is under way, with `record --layers` (actscope_layers.py);
 * where the preload library's own symbols do not see autograd's saves (or with `record --probe=hooks`), every save and
   release, by torch.autograd.graph.saved_tensors_hooks, and where backward begins and ends.
@@ -44,6 +45,7 @@ class _Library:
         self.resident = self._function(process.actscope_probe_resident, None, u64, u64, u32, ctypes.c_char_p)
         self.phase = self._function(process.actscope_probe_phase, None, u32, ctypes.c_int)
         self.meta = self._function(process.actscope_probe_meta, None, ctypes.c_char_p, ctypes.c_char_p)
+        self.rank = self._function(process.actscope_probe_rank, None, ctypes.c_int32, u32)
 
     @staticmethod
     def _function(function, result, *arguments):
@@ -184,6 +186,27 @@ def _wrap_backward(torch, modules, library, mark_phases):
 
 
 @_quietly
+def _wrap_distributed(torch, library):
+    """Tells the rank when the process has joined its job."""
+    distributed = torch.distributed
+    if not distributed.is_available():
+        return
+    original = distributed.init_process_group
+
+    @_quietly
+    def tell():
+        library.rank(distributed.get_rank(), distributed.get_world_size())
+
+    @functools.wraps(original)
+    def init_process_group(*args, **kwargs):
+        result = original(*args, **kwargs)
+        tell()
+        return result
+
+    distributed.init_process_group = init_process_group
+
+
+@_quietly
 def _install_layers(torch, library):
     """The part of `record --layers`, in a file of its own that nobody else pays for."""
     file = os.path.join(os.path.dirname(os.path.abspath(__file__)), "actscope_layers.py")
@@ -205,5 +228,6 @@ def install(torch):
         library.meta(b"probe", b"hooks")
         torch._actscope_hooks = _Hooks(library, torch)
     _wrap_backward(torch, modules, library, mark_phases=with_hooks)
+    _wrap_distributed(torch, library)
     if os.environ.get("ACTSCOPE_LAYERS") == "1":
         _install_layers(torch, library)

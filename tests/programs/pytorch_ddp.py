@@ -5,8 +5,7 @@
 
 --heavy RANK    this rank's batches have twice the rows
 --workers N     batches come from a DataLoader with N worker processes
---turns         after training each rank holds --block bytes, one rank after another, never two at once
---together      then all of them at once, each for half a second
+--turns         after training each rank holds a large block, one rank after another, never two at once
 --kill RANK     this rank kills itself (SIGKILL) in the middle of a step, between forward and backward
 --no-ddp        the same processes without DistributedDataParallel: what it adds is the difference
 """
@@ -67,13 +66,12 @@ def train(model, options, rank, rows):
 
 
 def hold(seconds):
-    """[begin, end] of when the block was alive, ns since 1970."""
-    block = torch.zeros(BLOCK // 4)
+    """[begin, end] of a time in which the block came and went, ns since 1970."""
     begin = time.time_ns()
+    block = torch.zeros(BLOCK // 4)
     time.sleep(seconds)
-    end = time.time_ns()
     del block
-    return [begin, end]
+    return [begin, time.time_ns()]
 
 
 def main():
@@ -83,7 +81,6 @@ def main():
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--kill", type=int, default=-1)
     parser.add_argument("--turns", action="store_true")
-    parser.add_argument("--together", action="store_true")
     parser.add_argument("--no-ddp", action="store_true")
     options = parser.parse_args()
     from_openmpi()
@@ -103,9 +100,6 @@ def main():
             dist.barrier()
             if turn == rank:
                 truth["turn"] = hold(0.05)
-    dist.barrier()
-    if options.together:
-        truth["together"] = hold(0.5)
     dist.barrier()
     with open(os.path.join(options.truth, f"rank{rank}.json"), "w", encoding="utf-8") as file:
         json.dump(truth, file)
