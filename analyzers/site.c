@@ -171,7 +171,7 @@ static bool is_of_the_program(const struct facts_frame *frame) {
   return *frame->module ? !is_of_a_library(frame) : site_is_python(frame) && !is_of_a_foundation(frame);
 }
 
-static bool is_interpreter(const struct facts_frame *frame) {
+bool site_is_interpreter(const struct facts_frame *frame) {
   return strncmp(frame->module, "libpython", 9) == 0 || strncmp(frame->module, "python", 6) == 0;
 }
 
@@ -188,7 +188,7 @@ static bool is_operator(const struct facts_frame *frame) {
 static const struct facts_frame *find(const struct facts_stack *stack, bool (*test)(const struct facts_frame *),
                                       bool into_interpreter) {
   for (size_t i = 0; i < stack->frames_count; i++) {
-    if (!into_interpreter && is_interpreter(&stack->frames[i])) {
+    if (!into_interpreter && site_is_interpreter(&stack->frames[i])) {
       return NULL;
     }
     if (test(&stack->frames[i])) {

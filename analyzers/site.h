@@ -36,6 +36,8 @@ int site_resolve(struct site_resolver *resolver, uint32_t stack, uint64_t time_n
 
 /* Is it a line of Python? */
 bool site_is_python(const struct facts_frame *frame);
+/* Is it a function of the Python interpreter's own? */
+bool site_is_interpreter(const struct facts_frame *frame);
 
 /* "util.c:12 xmalloc < train.c:88 forward" (the program's own frame and its caller) or
  * "libtorch_cpu.so at::native::addmm", interned; "" for a stack without frames; NULL: no memory. */

@@ -2,6 +2,7 @@
 #include "reports/flame.h"
 
 #include "analyzers/map64.h"
+#include "analyzers/site.h"
 #include "analyzers/strings.h"
 #include "common/error.h"
 #include "reports/frames.h"
@@ -19,21 +20,6 @@ struct builder {
 
 /* ---- frames ------------------------------------------------------------------------------------------------------ */
 
-static bool ends_with(const char *text, const char *end) {
-  const size_t length = strlen(text), size = strlen(end);
-  return length >= size && strcmp(text + length - size, end) == 0;
-}
-
-/* A line of the Python program itself, as opposed to the interpreter at work on it. */
-static bool is_python_line(const struct facts_frame *frame) {
-  return frame->file && ends_with(frame->file, ".py");
-}
-
-static bool is_interpreter(const struct facts_frame *frame) {
-  const char *module = frame->module ? frame->module : "";
-  return (strncmp(module, "python", 6) == 0 || strncmp(module, "libpython", 9) == 0) && !is_python_line(frame);
-}
-
 /* "libc.so.6+0x1234" is an address as much as "0x1234" is. */
 static bool has_no_name(const struct facts_frame *frame) {
   return frames_is_nameless(frame) || strstr(frame->function, "+0x");
@@ -41,7 +27,7 @@ static bool has_no_name(const struct facts_frame *frame) {
 
 static bool has_python_lines(const struct facts_stack *stack) {
   for (size_t i = 0; stack && i < stack->frames_count; i++) {
-    if (is_python_line(&stack->frames[i])) {
+    if (site_is_python(&stack->frames[i])) {
       return true;
     }
   }
@@ -52,14 +38,14 @@ static bool has_python_lines(const struct facts_stack *stack) {
 static const char *name_of(struct strings *strings, const struct facts_frame *frame, bool has_lines, bool *failed) {
   char text[512];
   const char *name = NULL;
-  if (has_lines && is_interpreter(frame)) {
+  if (has_lines && site_is_interpreter(frame)) {
     return NULL;
   }
-  if (is_python_line(frame)) {
+  if (site_is_python(frame)) {
     const char *slash = strrchr(frame->file, '/');
     snprintf(text, sizeof text, "%.300s (%.150s:%u)", frame->function, slash ? slash + 1 : frame->file, frame->line);
     name = strings_intern(strings, text);
-  } else if (is_interpreter(frame)) {
+  } else if (site_is_interpreter(frame)) {
     snprintf(text, sizeof text, "[%.300s]", frame->module);
     name = strings_intern(strings, text);
   } else if (has_no_name(frame)) {

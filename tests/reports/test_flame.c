@@ -31,7 +31,7 @@ static struct facts_frame frames[2][FRAMES] = {
     {FRAME("c10::alloc_cpu", "", "libc10.so", 0), FRAME("at::detail::empty", "", "libtorch.so", 0),
      FRAME("at::detail::empty", "", "libtorch.so", 0), FRAME("libtorch.so+0x1234", "", "libtorch.so", 0),
      FRAME("at::_ops::linear", "", "libtorch.so", 0), FRAME("_PyEval_EvalFrameDefault", "", "python3.11", 0),
-     FRAME("python3.11+0x583b2e", "", "python3.11", 0), FRAME("forward", "/home/x/model.py", "python3.11", 12),
+     FRAME("python3.11+0x583b2e", "", "python3.11", 0), FRAME("forward", "/home/x/model.py", "", 12),
      FRAME("Py_RunMain", "", "libpython3.11.so.1.0", 0)},
     {FRAME("c10::alloc_cpu", "", "libc10.so", 0), FRAME("at::_ops::gelu", "", "libtorch.so", 0),
      FRAME("0x7f00deadbeef", "", "libtorch.so", 0), FRAME("_PyEval_EvalFrameDefault", "", "python3.11", 0),

@@ -26,7 +26,10 @@ Test(html, what_has_a_meaning_is_escaped) {
 }
 
 Test(html, what_is_no_text_becomes_a_sign) {
-  expect("a\xff" "b\033[31m", "a\xef\xbf\xbd" "b\xef\xbf\xbd[31m");
+  expect("a\xff"
+         "b\033[31m",
+         "a\xef\xbf\xbd"
+         "b\xef\xbf\xbd[31m");
   expect("", "");
   expect(NULL, "");
 }
