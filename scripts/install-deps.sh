@@ -27,6 +27,8 @@ ALL_PACKAGES=(
   python3-sklearn # for its digits.csv.gz: handwritten digits to train on
   heaptrack gdb strace
   chromium # the HTML report is tested in it
+  mmdebstrap # bare systems to try the packages on
+  valgrind # ms_print, for exports
   zsh man-db mandoc # completion and manual pages are tested with them
 )
 

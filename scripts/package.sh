@@ -4,7 +4,7 @@
 #   scripts/package.sh [--check] [--build FOLDER]
 #
 #   --build FOLDER   use this build instead of build/release (it is brought up to date)
-#   --check          then install and run both on bare Debian 12 systems made for it (needs root, debootstrap, a mirror)
+#   --check          then install and run both on bare Debian 12 systems made for it (needs root, mmdebstrap, a mirror)
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -28,5 +28,5 @@ rm -rf "$packages/_CPack_Packages"
 ls -sh1 "$packages"
 
 if $check; then
-  exec bash "$ROOT/tests/packages/check_bare.sh" "$packages"
+  exec "$ROOT/tests/packages/check_bare.sh" all "$packages"
 fi

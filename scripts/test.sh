@@ -5,7 +5,8 @@
 #
 #   --fast         the release build and its unit tests only
 #   --no-install   do not look for missing packages
-#   STAGE          only these, of: release isa asan tsan clang lint e2e; isa and e2e use what release has built
+#   STAGE          only these, of: release isa asan tsan clang lint e2e packages; isa, e2e and packages use what release
+#                  has built
 #
 # A build and each kind of lint count as one check, unit tests as many as Criterion ran (in isa once for each instruction
 # set), end-to-end tests as many as their runner counts. Logs are kept in build/logs; the end of a failed stage's log is
@@ -191,17 +192,49 @@ stage_e2e() {
   fi
 }
 
+# Why no bare system can be made here; nothing if one can.
+bare_lacks() {
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "root, for chroot"
+  elif ! command -v mmdebstrap >/dev/null; then
+    echo "mmdebstrap"
+  elif ! unshare --mount true 2>/dev/null; then
+    echo "the right to mount (a container without privileges?)"
+  fi
+}
+
+# The .deb and the .tar.gz, each installed, used and taken off on a Debian 12 that has nothing else.
+stage_packages() {
+  local lacking
+  if [ ! -x build/release/cli/actscope ]; then
+    say "packages: no build/release; the stage release makes it"
+    failures+=("packages: not built") && count 0 1 0
+    return 0
+  fi
+  check "packages: .deb and .tar.gz" packages.log scripts/package.sh || return 0
+  lacking=$(bare_lacks)
+  if [ -n "$lacking" ]; then
+    skip "the packages ARE NOT TRIED on a bare Debian 12: this machine lacks $lacking"
+  elif ! quietly "$LOGS/bare.log" "a bare Debian 12" tests/packages/check_bare.sh make; then
+    skip "the packages ARE NOT TRIED on a bare Debian 12: none can be made here, see $LOGS/bare.log"
+  else
+    check "the .tar.gz: unpack, use, move, use" bare-tar.log tests/packages/check_bare.sh tar build/packages || true
+    check "the .deb: install, use, remove" bare-deb.log tests/packages/check_bare.sh deb build/packages || true
+    tests/packages/check_bare.sh remove
+  fi
+}
+
 install=yes stages=()
 for argument in "$@"; do
   case $argument in
     --fast) stages=(release) ;;
     --no-install) install=no ;;
-    release | isa | asan | tsan | clang | lint | e2e) stages+=("$argument") ;;
+    release | isa | asan | tsan | clang | lint | e2e | packages) stages+=("$argument") ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
   esac
 done
-[ "${#stages[@]}" -gt 0 ] || stages=(release isa asan tsan clang lint e2e)
+[ "${#stages[@]}" -gt 0 ] || stages=(release isa asan tsan clang lint e2e packages)
 
 begin=$SECONDS
 mkdir -p "$LOGS"
