@@ -150,8 +150,10 @@ static const char *in_packages(const char *file) {
 
 /* Of Python's own modules, or of a package that others build on. */
 static bool is_of_a_foundation(const struct facts_frame *frame) {
+  static const char *const made[] = {"<frozen ", "<eval_with_key>", "<__array_function__ "}; /* by torch.fx, numpy */
   const char *package = in_packages(frame->file);
-  if (!package && (strstr(frame->file, "/lib/python3") || strncmp(frame->file, "<frozen ", 8) == 0)) {
+  if (!package && (strstr(frame->file, "/lib/python3") ||
+                   begins_with_any(frame->file, made, sizeof made / sizeof *made))) {
     return true;
   }
   /* torch.profiler names files from the package's folder on */

@@ -134,7 +134,7 @@ class PythonLines(harness.TestCase):
 
     def check_every_malloc(self, python):
         """The interpreter's own objects, too, come from malloc, so that frames are read in the midst of everything."""
-        store, wanted = self.run_case(python, ["functions", "generators", "classes", "executed", "exceptions"],
+        store, wanted = self.run_case(python, ["functions", "generators", "executed", "exceptions"],
                                       ["--min-size", "0"], env={"PYTHONMALLOC": "malloc"})
         self.compare(store, wanted)
 
@@ -181,6 +181,13 @@ class PythonLines(harness.TestCase):
             run = self.record("run", command, ["--python-stacks"])
             self.assertEqual(run.stdout, "fine\n")
             self.assertIn("note: no lines of Python: no Python", run.stderr)
+
+    def test_without_stacks(self):
+        """Lines have nowhere to go: wrong usage, before anything runs."""
+        result = self.run_program([harness.ACTSCOPE, "record", "--python-stacks", "--stack-depth", "0", "-o",
+                                   self.path("run.actscope"), "--", "/bin/echo", "ran"])
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn("--python-stacks puts lines into stacks", result.stderr)
 
     def check_tensors(self, python, _):
         """Blocks that torch makes have the lines of those who asked, through torch's own lines of Python."""

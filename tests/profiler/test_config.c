@@ -26,6 +26,7 @@ Test(config, defaults) {
   cr_expect_eq(config.min_size, CONFIG_MIN_SIZE_DEFAULT);
   cr_expect_eq(config.stack_depth, CONFIG_STACK_DEPTH_DEFAULT);
   cr_expect(config.follow);
+  cr_expect_not(config.python_stacks);
   cr_expect_eq(config.probe, CONFIG_PROBE_AUTO);
 }
 
@@ -35,11 +36,13 @@ Test(config, numbers) {
   setenv(CONFIG_ENV_STACK_DEPTH, "100000", 1);
   setenv(CONFIG_ENV_FOLLOW, "0", 1);
   setenv(CONFIG_ENV_ROOT, "4711", 1);
+  setenv(CONFIG_ENV_PYTHON_STACKS, "1", 1);
   setenv(CONFIG_ENV_PROBE, "hooks", 1);
   cr_assert(config_read(&config));
   cr_expect_eq(config.min_size, 0);
   cr_expect_eq(config.stack_depth, CONFIG_STACK_DEPTH_MAX);
   cr_expect_not(config.follow);
+  cr_expect(config.python_stacks);
   cr_expect_eq(config.root_pid, 4711);
   cr_expect_eq(config.probe, CONFIG_PROBE_HOOKS);
 }
