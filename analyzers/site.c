@@ -152,8 +152,8 @@ static const char *in_packages(const char *file) {
 static bool is_of_a_foundation(const struct facts_frame *frame) {
   static const char *const made[] = {"<frozen ", "<eval_with_key>", "<__array_function__ "}; /* by torch.fx, numpy */
   const char *package = in_packages(frame->file);
-  if (!package && (strstr(frame->file, "/lib/python3") ||
-                   begins_with_any(frame->file, made, sizeof made / sizeof *made))) {
+  if (!package &&
+      (strstr(frame->file, "/lib/python3") || begins_with_any(frame->file, made, sizeof made / sizeof *made))) {
     return true;
   }
   /* torch.profiler names files from the package's folder on */
