@@ -17,6 +17,10 @@
 
 #include <stdint.h>
 
+struct small_sums {
+  uint64_t alloc_bytes, alloc_count, free_bytes, free_count; /* usable bytes */
+};
+
 struct analysis {
   struct trace_reader *reader;
   const struct trace_info *info;
@@ -31,6 +35,7 @@ struct analysis {
   struct infer_sequence sequence; /* fed as long as nobody tells what is saved */
   struct infer_result inferred;   /* to be put in where nobody did */
   uint64_t lasting_bytes;         /* facts_peak has them */
+  struct small_sums small; /* of all small blocks */
   uint64_t events;
   uint64_t end_ns; /* of the process, or of the last event if that is later */
 };

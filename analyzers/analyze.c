@@ -28,7 +28,7 @@ static int block_end(struct analysis *analysis, struct block *block, const struc
   return rc;
 }
 
-static int on_alloc(struct analysis *analysis, const struct trace_event *event, const struct thread_state *thread) {
+static int on_alloc(struct analysis *analysis, const struct trace_event *event, struct thread_state *thread) {
   if (!event->address) {
     return 0;
   }
@@ -49,12 +49,30 @@ static int on_alloc(struct analysis *analysis, const struct trace_event *event, 
   block->stack = event->stack < analysis->timeline.stacks_limit ? event->stack : 0;
   block->inferred = infer_sequence_alloc(&analysis->sequence, event, analysis->events);
   timeline_alloc(&analysis->timeline, block->stack, block->size);
+  thread->last_alloc = event->address;
   return 0;
 }
 
-static int on_free(struct analysis *analysis, const struct trace_event *event, const struct thread_state *thread) {
+static int on_free(struct analysis *analysis, const struct trace_event *event, struct thread_state *thread) {
   struct block *block = blocks_find(&analysis->blocks, event->address);
-  return block ? block_end(analysis, block, event, thread) : 0;
+  if (!block) {
+    return 0;
+  }
+  if (thread->last_alloc == event->address) { /* given back before the thread allocated again */
+    timeline_temporary(&analysis->timeline, block->stack);
+    thread->last_alloc = 0;
+  }
+  return block_end(analysis, block, event, thread);
+}
+
+static void on_small(struct analysis *analysis, const struct trace_event *event, struct thread_state *thread) {
+  struct small_sums *sums = &analysis->small;
+  sums->alloc_bytes += event->small.alloc_bytes;
+  sums->alloc_count += event->small.alloc_count;
+  sums->free_bytes += event->small.free_bytes;
+  sums->free_count += event->small.free_count;
+  thread->last_alloc = event->small.alloc_count ? 0 : thread->last_alloc;
+  timeline_small(&analysis->timeline, event->small.alloc_bytes, event->small.free_bytes);
 }
 
 static int on_autograd(struct analysis *analysis, const struct trace_event *event, struct thread_state *thread) {
@@ -114,7 +132,7 @@ static int on_kind(struct analysis *analysis, const struct trace_event *event, s
   case TRACE_FREE:
     return on_free(analysis, event, thread);
   case TRACE_SMALL:
-    timeline_small(&analysis->timeline, event->small.alloc_bytes, event->small.free_bytes);
+    on_small(analysis, event, thread);
     return 0;
   default:
     if (tells(event->kind)) {

@@ -6,6 +6,7 @@
 #include "analyzers/facts_modules.h"
 #include "analyzers/site.h"
 #include "analyzers/strings.h"
+#include "analyzers/traffic.h"
 #include "common/error.h"
 
 #include <stdlib.h>
@@ -119,6 +120,10 @@ static uint64_t *wanted_stacks(const struct analysis *analysis) {
     if (saved_row_counts(row) && when[row->stack] == SAVED_NEVER) {
       when[row->stack] = row->alloc_ns;
     }
+  }
+  if (when && traffic_want(timeline, when) != 0) {
+    free(when);
+    return NULL;
   }
   return when;
 }
@@ -256,6 +261,7 @@ int assemble_saved(struct analysis *analysis, struct facts *facts, const struct 
   rc = rc == 0 ? name_stacks(analysis, facts) : rc;
   rc = rc == 0 ? list_modules(analysis, facts) : rc;
   rc = rc == 0 ? list_sites(analysis, facts, shares) : rc;
+  rc = rc == 0 ? traffic_list(analysis, facts) : rc;
   rc = rc == 0 ? list_saved(analysis, facts) : rc;
   facts->history = analysis->holders.history; /* goes with facts from here on, half made or not */
   analysis->holders.history = NULL;

@@ -44,6 +44,7 @@ void facts_fini(struct facts *facts) {
   free(facts->timeline);
   free(facts->segments);
   free(facts->replaceables);
+  free(facts->busy_sites);
   saved_history_close(facts->history);
   strings_close(facts->strings);
   *facts = (struct facts){0};

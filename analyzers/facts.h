@@ -112,7 +112,20 @@ struct facts_site { /* live at the peak, by allocation stack, largest first */
   enum category category;
 };
 
-struct facts_stack { /* of every stack that a site or saved block names; innermost frame first, inlines expanded */
+struct facts_traffic { /* over the whole run */
+  uint64_t allocations, bytes;    /* of all blocks that there ever were */
+  uint64_t temporary;             /* of them, given back before their thread allocated again */
+  uint64_t end_blocks, end_bytes; /* not given back when the trace ended */
+};
+
+struct facts_busy_site { /* a stack that has most allocations, temporary ones, or bytes at the end */
+  uint32_t stack;
+  char *site;
+  char *op; /* "" none */
+  struct facts_traffic traffic;
+};
+
+struct facts_stack { /* of every stack that a site (at the peak, or busy) or saved block names; innermost frame first, inlines expanded */
   uint32_t stack;
   struct facts_frame *frames;
   size_t frames_count;
@@ -168,6 +181,10 @@ struct facts {
   size_t projections_count;
   struct facts_site *sites;
   size_t sites_count;
+  struct facts_traffic traffic;       /* of all blocks but small ones */
+  struct facts_traffic small_traffic; /* of small ones, whose temporary is not known */
+  struct facts_busy_site *busy_sites; /* by allocations, most first */
+  size_t busy_sites_count;
   struct facts_stack *stacks; /* by stack id */
   size_t stacks_count;
   struct facts_module *modules; /* by name; of files of one name the first */

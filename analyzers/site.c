@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { INLINES_MAX = 32, NAME_MAX_BYTES = 160 };
 
@@ -40,6 +41,9 @@ static const char *const allocators[] = {
     "0x",
     "mmap",
     "reallocarray",
+    "xstrdup",
+    "g_malloc",
+    "g_strdup",
     "c10::alloc_cpu",
     "c10::free_cpu",
     "c10::DefaultCPUAllocator",
@@ -102,9 +106,20 @@ static bool is_nameless(const char *function) {
   return !*function || strstr(function, "+0x") != NULL || strncmp(function, "0x", 2) == 0;
 }
 
-static bool is_allocator(const struct facts_frame *frame) {
+/* xmalloc, g_try_realloc, sqlite3Malloc, ggc_internal_alloc: named for what they do for others. */
+static bool is_named_alloc(const char *function) {
+  static const char alloc[] = "alloc";
+  const size_t length = strlen(function), size = sizeof alloc - 1;
+  return length > size && strcasecmp(function + length - size, alloc) == 0;
+}
+
+static bool is_known_allocator(const struct facts_frame *frame) {
   return begins_with_any(frame->function, allocators, sizeof allocators / sizeof *allocators) ||
          strncmp(frame->module, recorder, sizeof recorder - 1) == 0;
+}
+
+static bool is_allocator(const struct facts_frame *frame) {
+  return is_known_allocator(frame) || is_named_alloc(frame->function);
 }
 
 static bool is_plumbing(const struct facts_frame *frame) {
@@ -118,6 +133,11 @@ static bool is_plumbing(const struct facts_frame *frame) {
 
 static bool is_named(const struct facts_frame *frame) {
   return !is_nameless(frame->function) && !is_allocator(frame);
+}
+
+/* Better than malloc. */
+static bool is_named_allocator(const struct facts_frame *frame) {
+  return !is_nameless(frame->function) && !is_known_allocator(frame);
 }
 
 static bool ends(const char *text, const char *end) {
@@ -167,7 +187,7 @@ static bool is_of_a_library(const struct facts_frame *frame) {
 }
 
 static bool is_of_the_program(const struct facts_frame *frame) {
-  if (!*frame->file || !frame->line || is_allocator(frame)) {
+  if (!*frame->file || !frame->line || is_known_allocator(frame)) { /* a helper of its own is shown with its caller */
     return false;
   }
   return *frame->module ? !is_of_a_library(frame) : site_is_python(frame) && !is_of_a_foundation(frame);
@@ -208,7 +228,8 @@ static const struct facts_frame *choose(const struct facts_stack *stack) {
                {says_something, false},
                {is_operator, false},
                {says_something, true},
-               {is_named, true}};
+               {is_named, true},
+               {is_named_allocator, true}};
   for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
     const struct facts_frame *frame = find(stack, tries[i].test, tries[i].into_interpreter);
     if (frame) {

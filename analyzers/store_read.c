@@ -234,6 +234,50 @@ static int read_sites(sqlite3 *db, struct facts *facts) {
   return end(&row, more);
 }
 
+static struct facts_traffic get_traffic(struct store_row *row) {
+  struct facts_traffic traffic;
+  traffic.allocations = store_get_u64(row);
+  traffic.bytes = store_get_u64(row);
+  traffic.temporary = store_get_u64(row);
+  traffic.end_blocks = store_get_u64(row);
+  traffic.end_bytes = store_get_u64(row);
+  return traffic;
+}
+
+static int read_traffic(sqlite3 *db, struct facts *facts) {
+  static const char *const names[] = {"blocks", "small"};
+  struct store_row row;
+  int more;
+  store_row_open(&row, db, "SELECT name, allocations, bytes, temporary, end_blocks, end_bytes FROM traffic");
+  while ((more = store_next_row(&row)) > 0) {
+    const int which = index_of(names, 2, store_get_text(&row));
+    const struct facts_traffic traffic = get_traffic(&row);
+    row.failed = row.failed ? row.failed : which < 0 ? SQLITE_CORRUPT : 0;
+    *(which == 1 ? &facts->small_traffic : &facts->traffic) = traffic;
+  }
+  return end(&row, more);
+}
+
+static int read_busy_sites(sqlite3 *db, struct facts *facts) {
+  struct store_row row;
+  int more;
+  store_row_open(&row, db,
+                 "SELECT stack, allocations, bytes, temporary, end_blocks, end_bytes, site, op FROM busy_site"
+                 " ORDER BY position");
+  while ((more = store_next_row(&row)) > 0) {
+    struct facts_busy_site *site = grow((void **)&facts->busy_sites, &facts->busy_sites_count, sizeof *site);
+    if (!site) {
+      row.failed = SQLITE_NOMEM;
+      continue;
+    }
+    site->stack = (uint32_t)store_get_u64(&row);
+    site->traffic = get_traffic(&row);
+    site->site = store_get_interned(&row, facts->strings);
+    site->op = store_get_interned(&row, facts->strings);
+  }
+  return end(&row, more);
+}
+
 struct frames {
   struct facts_frame *items;
   size_t count;
@@ -430,6 +474,7 @@ static int read_all(sqlite3 *db, struct facts *facts) {
   static int (*const tables[])(sqlite3 *, struct facts *) = {
       read_run,     read_categories, read_steps,    read_saved,        read_sites,       read_stacks,
       read_modules, read_timeline,   read_segments, read_replaceables, read_projections,
+      read_traffic, read_busy_sites,
   };
   facts->strings = strings_open();
   int rc = facts->strings ? 0 : SQLITE_NOMEM;

@@ -180,6 +180,44 @@ static int write_sites(sqlite3 *db, const struct facts *facts) {
   return rc;
 }
 
+static void put_traffic(struct store_row *row, const struct facts_traffic *traffic) {
+  store_put_u64(row, traffic->allocations);
+  store_put_u64(row, traffic->bytes);
+  store_put_u64(row, traffic->temporary);
+  store_put_u64(row, traffic->end_blocks);
+  store_put_u64(row, traffic->end_bytes);
+}
+
+static int write_traffic(sqlite3 *db, const struct facts *facts) {
+  struct store_row row;
+  store_row_open(&row, db, "INSERT INTO traffic VALUES (?,?,?,?,?,?)");
+  store_put_text(&row, "blocks");
+  put_traffic(&row, &facts->traffic);
+  int rc = store_put_row(&row);
+  store_put_text(&row, "small");
+  put_traffic(&row, &facts->small_traffic);
+  rc = rc == 0 ? store_put_row(&row) : rc;
+  store_row_close(&row);
+  return rc;
+}
+
+static int write_busy_sites(sqlite3 *db, const struct facts *facts) {
+  struct store_row row;
+  int rc = 0;
+  store_row_open(&row, db, "INSERT INTO busy_site VALUES (?,?,?,?,?,?,?,?,?)");
+  for (size_t i = 0; i < facts->busy_sites_count && rc == 0; i++) {
+    const struct facts_busy_site *site = &facts->busy_sites[i];
+    store_put_u64(&row, i);
+    store_put_u64(&row, site->stack);
+    put_traffic(&row, &site->traffic);
+    store_put_text(&row, site->site);
+    store_put_text(&row, site->op);
+    rc = store_put_row(&row);
+  }
+  store_row_close(&row);
+  return rc;
+}
+
 /* Strings of facts are interned, so their addresses and the line are a frame's identity. */
 static uint64_t frame_key(const struct facts_frame *frame) {
   uint64_t key = (uint64_t)(uintptr_t)frame->function * 0x9e3779b97f4a7c15u;
@@ -365,6 +403,7 @@ static int write_all(sqlite3 *db, const struct facts *facts) {
   static int (*const tables[])(sqlite3 *, const struct facts *) = {
       write_run,     write_categories, write_steps,    write_saved,        write_sites,       write_stacks,
       write_modules, write_timeline,   write_segments, write_replaceables, write_projections,
+      write_traffic, write_busy_sites,
   };
   char identity[96];
   snprintf(identity, sizeof identity, "PRAGMA application_id=%d; PRAGMA user_version=%d;", STORE_APPLICATION_ID,

@@ -109,6 +109,9 @@ void timeline_alloc(struct timeline *timeline, uint32_t stack, uint64_t bytes) {
   struct stack_load *load = load_of(timeline, stack);
   load->bytes = timeline_sum(load->bytes, bytes);
   load->blocks++;
+  load->traffic.allocations++;
+  load->traffic.bytes += bytes;
+  load->alloc_ns = timeline->time_ns;
   timeline->live = timeline_sum(timeline->live, bytes);
 }
 
@@ -117,6 +120,10 @@ void timeline_free(struct timeline *timeline, uint32_t stack, uint64_t bytes) {
   load->bytes = timeline_sum(load->bytes, -bytes);
   load->blocks--;
   timeline->live = timeline_sum(timeline->live, -bytes);
+}
+
+void timeline_temporary(struct timeline *timeline, uint32_t stack) {
+  load_of(timeline, stack)->traffic.temporary++;
 }
 
 int timeline_cut(struct timeline *timeline) {

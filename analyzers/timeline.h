@@ -17,6 +17,8 @@ struct stack_load { /* of one allocation stack */
   int64_t bytes, blocks;
   int64_t peak_bytes, peak_blocks; /* as of the maximum `peak_event`; see timeline_finish */
   uint64_t peak_event;
+  struct facts_traffic traffic; /* but for what is left at the end: that is bytes and blocks then */
+  uint64_t alloc_ns;            /* of the last allocation */
 };
 
 struct timeline {
@@ -43,6 +45,8 @@ void timeline_settle(struct timeline *timeline);
 
 void timeline_alloc(struct timeline *timeline, uint32_t stack, uint64_t bytes);
 void timeline_free(struct timeline *timeline, uint32_t stack, uint64_t bytes);
+/* The block that is freed now was temporary. */
+void timeline_temporary(struct timeline *timeline, uint32_t stack);
 
 void timeline_small(struct timeline *timeline, uint64_t allocated, uint64_t freed);
 

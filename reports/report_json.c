@@ -4,6 +4,7 @@
  * is null; texts that say nothing are "". */
 #include "analyzers/facts_layers.h"
 #include "analyzers/site.h"
+#include "reports/busy_sites.h"
 #include "reports/frames.h"
 #include "reports/groups.h"
 #include "reports/json.h"
@@ -256,5 +257,6 @@ void report_json_emit(struct sink *sink, const struct facts *facts, const struct
     json_object_set_new(root, "gradients", gradients_json(options->gradients));
   }
   json_object_set_new(root, "sites_at_peak", sites_json(facts, options, sink));
+  json_object_set_new(root, "traffic", busy_sites_json(sink, facts, options->top));
   json_emit(sink, root);
 }

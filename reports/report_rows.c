@@ -2,8 +2,10 @@
 #include "reports/report_rows.h"
 
 #include "common/error.h"
+#include "reports/busy_sites.h"
 #include "reports/figures.h"
 #include "reports/format.h"
+#include "reports/summary.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -21,6 +23,7 @@ int report_rows_init(struct report_rows *rows, const struct facts *facts, const 
   rc = rc == 0 ? facts_layers_sort(&rows->like_layers, facts, order) : rc;
   rc = rc == 0 ? groups_of_blocks(facts, order, &rows->groups, &rows->groups_count) : rc;
   rc = rc == 0 ? groups_of_sites(facts, true, order, &rows->sites, &rows->sites_count) : rc;
+  rc = rc == 0 ? busy_sites_group(facts, BUSY_BY_ALLOCATIONS, &rows->busy_sites, &rows->busy_sites_count) : rc;
   rows->reasons_count = groups_of_reasons(facts, rows->reasons);
   return rc;
 }
@@ -31,6 +34,7 @@ void report_rows_fini(struct report_rows *rows) {
   free(rows->groups);
   free(rows->holders);
   free(rows->sites);
+  free(rows->busy_sites);
 }
 
 static struct report_cell share(uint64_t part, uint64_t all) {
@@ -393,6 +397,65 @@ static void site_row(struct report_rows *rows, size_t index, struct report_cell 
   cells[5] = cell_text(site->site);
 }
 
+static const struct report_column traffic_columns[] = {
+    {"name", "blocks", CELL_TEXT},
+    {"allocations", "allocations", CELL_COUNT},
+    {"bytes", "bytes in all", CELL_BYTES},
+    {"temporary", "temporary", CELL_COUNT},
+    {"end_blocks", "at the end", CELL_COUNT},
+    {"end_bytes", "bytes at the end", CELL_BYTES},
+};
+
+static size_t traffic_count(const struct report_rows *rows) {
+  return rows->facts->traffic.allocations || rows->facts->small_traffic.allocations ? 2 : 0;
+}
+
+static void put_traffic(const struct facts_traffic *traffic, struct report_cell *cells) {
+  cells[0] = count_of(traffic->allocations);
+  cells[1] = count_of(traffic->bytes);
+  cells[2] = count_of(traffic->temporary);
+  cells[3] = count_of(traffic->end_blocks);
+  cells[4] = count_of(traffic->end_bytes);
+}
+
+static void traffic_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  cells[0] = text(index ? "small" : "blocks");
+  put_traffic(index ? &rows->facts->small_traffic : &rows->facts->traffic, cells + 1);
+  cells[3].known = cells[3].known && index == 0; /* of blocks that are only summed it is not known */
+}
+
+static const struct report_column busy_columns[] = {
+    {"rank", NULL, CELL_NUMBER},
+    {"allocations", "allocations", CELL_COUNT},
+    {"bytes", "bytes in all", CELL_BYTES},
+    {"temporary", "temporary", CELL_COUNT},
+    {"end_blocks", "at the end", CELL_COUNT},
+    {"end_bytes", "bytes at the end", CELL_BYTES},
+    {"op", "by", CELL_TEXT},
+    {"site", "site", CELL_TEXT},
+};
+
+static size_t busy_count(const struct report_rows *rows) {
+  return rows->busy_sites_count;
+}
+
+/* A page on a training run is long enough without. */
+static size_t busy_page_count(const struct report_rows *rows) {
+  return summary_has_evidence(rows->facts) ? 0 : rows->busy_sites_count;
+}
+
+static uint64_t busy_bytes(const struct report_rows *rows, size_t index) {
+  return rows->busy_sites[index].traffic.bytes;
+}
+
+static void busy_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct facts_busy_site *site = &rows->busy_sites[index];
+  cells[0] = number((int64_t)index);
+  put_traffic(&site->traffic, cells + 1);
+  cells[6] = text(site->op);
+  cells[7] = text(site->site);
+}
+
 static const struct report_column step_columns[] = {
     {"index", "step", CELL_NUMBER},      {"begin_ns", "begins at", CELL_TIME}, {"end_ns", "ends at", CELL_TIME},
     {"peak_bytes", "peak", CELL_BYTES},  {"saved_bytes", "saved", CELL_BYTES}, {"saved_blocks", "blocks", CELL_COUNT},
@@ -443,6 +506,12 @@ static const struct report_table tables[] = {
      .row = group_row, .bytes = group_bytes},
     {"sites_at_peak", "Sites at the peak", COLUMNS(site_columns), .is_list = true, .count = site_count, .row = site_row,
      .bytes = site_bytes},
+    {"traffic", "Allocations", COLUMNS(traffic_columns), .for_programs = true, .count = traffic_count,
+     .row = traffic_row},
+    {"busy_sites", "Most allocations", COLUMNS(busy_columns), .is_list = true, .for_programs = true,
+     .count = busy_count, .row = busy_row, .bytes = busy_bytes},
+    {"busy_sites_page", "Most allocations", COLUMNS(busy_columns), .is_list = true, .for_pages = true,
+     .count = busy_page_count, .row = busy_row, .bytes = busy_bytes},
     {"steps", "Steps", COLUMNS(step_columns), .is_long = true, .count = step_count, .row = step_row},
 };
 

@@ -66,8 +66,9 @@ struct report_rows { /* facts, or ranks, as the tables see them */
   struct facts_layers like_layers;
   struct group_of_blocks *groups;
   struct facts_site *sites;
+  struct facts_busy_site *busy_sites;
   struct group_reason reasons[GROUP_REASONS_MAX];
-  size_t groups_count, sites_count, reasons_count;
+  size_t groups_count, sites_count, busy_sites_count, reasons_count;
   /* Texts of cells that have to be put together; good until the next row. */
   char text[REPORT_TEXT_SIZE], more[REPORT_TEXT_SIZE], *holders;
 };

@@ -1,5 +1,6 @@
 /* The report as a page to read: headline, sections, notes. */
 #include "reports/report_text.h"
+#include "reports/busy_sites.h"
 #include "reports/format.h"
 #include "reports/report.h"
 #include "reports/summary.h"
@@ -82,6 +83,9 @@ void report_text_emit(struct sink *sink, const struct facts *facts, const struct
   report_text_reasons(sink, facts);
   report_text_blocks(sink, facts, &options);
   report_text_sites(sink, facts, &options);
+  if (!summary_has_evidence(facts)) {
+    busy_sites_print(sink, facts, &options);
+  }
   report_text_steps(sink, facts);
   summary_notes(facts, note, &(struct notes){.sink = sink});
 }

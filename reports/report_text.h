@@ -27,6 +27,8 @@ void report_text_reasons(struct sink *sink, const struct facts *facts);
 void report_text_steps(struct sink *sink, const struct facts *facts);
 
 /* report_text_blocks.c */
+/* What stands below an entry, at its column, cut to one line; nothing for NULL or "". */
+void report_text_below(struct sink *sink, int column, const char *text);
 void report_text_blocks(struct sink *sink, const struct facts *facts, const struct report_options *options);
 void report_text_sites(struct sink *sink, const struct facts *facts, const struct report_options *options);
 

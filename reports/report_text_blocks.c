@@ -4,6 +4,7 @@
 #include "reports/format.h"
 #include "reports/groups.h"
 #include "reports/report_text.h"
+#include "reports/summary.h"
 #include "reports/table.h"
 
 #include <ctype.h>
@@ -28,7 +29,7 @@ static void print_beside(struct sink *sink, enum style style, int column, const 
   free(fitted);
 }
 
-static void print_below(struct sink *sink, int column, const char *text) {
+void report_text_below(struct sink *sink, int column, const char *text) {
   if (text && text[0]) {
     sink_print(sink, "%*s", column, "");
     print_beside(sink, STYLE_DIM, column, text);
@@ -55,9 +56,9 @@ static void print_block(struct sink *sink, const struct group_of_blocks *group) 
            group->one_name ? ", " : "", holders, made ? "; from " : "", made ? block->op_allocated : "", type,
            block->eligible ? "; eligible" : "");
   print_beside(sink, block->eligible ? STYLE_GOOD : STYLE_PLAIN, BLOCK_COLUMNS, line);
-  print_below(sink, BLOCK_COLUMNS, block->site);
+  report_text_below(sink, BLOCK_COLUMNS, block->site);
   if (group->count == 1 && !(group->one_name && strcmp(block->layer, block->name) == 0)) {
-    print_below(sink, BLOCK_COLUMNS, block->layer);
+    report_text_below(sink, BLOCK_COLUMNS, block->layer);
   }
 }
 
@@ -90,14 +91,16 @@ void report_text_blocks(struct sink *sink, const struct facts *facts, const stru
   free(groups);
 }
 
-static void print_site(struct sink *sink, const struct facts_site *site) {
+/* Where nothing is known of any block, no category is worth a word. */
+static void print_site(struct sink *sink, const struct facts_site *site, bool tells) {
   char line[512], count[FORMAT_SIZE], category[REPORT_TEXT_CATEGORY_SIZE];
   report_text_category(category, site->category);
   print_amount(sink, SITE_COLUMNS, 1, site->bytes);
-  snprintf(line, sizeof line, "%s in %s block%s%s%s", category, format_count(count, site->blocks),
-           site->blocks == 1 ? "" : "s", site->op && site->op[0] ? ", by " : "", site->op ? site->op : "");
+  snprintf(line, sizeof line, "%s%sin %s block%s%s%s", tells ? category : "", tells ? " " : "",
+           format_count(count, site->blocks), site->blocks == 1 ? "" : "s", site->op && site->op[0] ? ", by " : "",
+           site->op ? site->op : "");
   print_beside(sink, STYLE_PLAIN, SITE_COLUMNS, line);
-  print_below(sink, SITE_COLUMNS, site->site);
+  report_text_below(sink, SITE_COLUMNS, site->site);
 }
 
 static void site_title(struct sink *sink, const struct facts *facts, enum facts_order order) {
@@ -112,6 +115,7 @@ void report_text_sites(struct sink *sink, const struct facts *facts, const struc
   struct facts_site *sites;
   size_t count;
   uint64_t rest = 0;
+  const bool tells = summary_tells_categories(facts);
   if (groups_of_sites(facts, false, report_order(options), &sites, &count) != 0) {
     sink_fail(sink, ENOMEM);
   }
@@ -120,7 +124,7 @@ void report_text_sites(struct sink *sink, const struct facts *facts, const struc
   }
   for (size_t i = 0; i < count; i++) {
     if (i < options->top) {
-      print_site(sink, &sites[i]);
+      print_site(sink, &sites[i], tells);
     } else {
       rest += sites[i].bytes;
     }

@@ -4,6 +4,7 @@
 #include "reports/groups.h"
 #include "reports/project.h"
 #include "reports/report_text.h"
+#include "reports/summary.h"
 #include "reports/table.h"
 
 #include <inttypes.h>
@@ -78,6 +79,34 @@ static void run_recorded(struct sink *sink, const struct facts_run *run) {
   fact(sink, "recorded", text);
 }
 
+/* "3,000 below 4 KiB"; nothing where there are none. */
+static void below_words(char *out, size_t size, const char *before, uint64_t blocks, uint64_t bytes,
+                        const struct facts_run *run) {
+  char count[FORMAT_SIZE], least[FORMAT_SIZE], sum[FORMAT_SIZE];
+  out[0] = '\0';
+  if (blocks) {
+    snprintf(out, size, "%s%s below %s (%s)", before, format_count(count, blocks),
+             format_round_bytes(least, run->min_size), format_bytes(sum, bytes));
+  }
+}
+
+static void run_traffic(struct sink *sink, const struct facts *facts) {
+  const struct facts_traffic *all = &facts->traffic, *small = &facts->small_traffic;
+  char text[320], count[FORMAT_SIZE], bytes[FORMAT_SIZE], temporary[FORMAT_SIZE], below[128];
+  if (all->allocations + small->allocations == 0) {
+    return;
+  }
+  below_words(below, sizeof below, "; and ", small->allocations, small->bytes, &facts->run);
+  snprintf(text, sizeof text, "%s block%s, %s in all; %s of them given back at once%s",
+           format_count(count, all->allocations), all->allocations == 1 ? "" : "s", format_bytes(bytes, all->bytes),
+           format_count(temporary, all->temporary), below);
+  fact(sink, "allocated", text);
+  below_words(below, sizeof below, "; and ", small->end_blocks, small->end_bytes, &facts->run);
+  snprintf(text, sizeof text, "%s in %s block%s%s", format_bytes(bytes, all->end_bytes),
+           format_count(count, all->end_blocks), all->end_blocks == 1 ? "" : "s", below);
+  fact(sink, "at end", text);
+}
+
 void report_text_run(struct sink *sink, const struct facts *facts) {
   const struct facts_run *run = &facts->run;
   section_print(sink, "Run");
@@ -85,6 +114,9 @@ void report_text_run(struct sink *sink, const struct facts *facts) {
   run_process(sink, run);
   run_framework(sink, run);
   run_recorded(sink, run);
+  if (!summary_has_evidence(facts)) {
+    run_traffic(sink, facts);
+  }
 }
 
 /* ---- categories ---------------------------------------------------------------------------------------------- */
@@ -115,7 +147,7 @@ void report_text_categories(struct sink *sink, const struct facts *facts) {
                                                 {"", COLUMN_LEFT, STYLE_ACCENT}};
   int order[CATEGORY_COUNT];
   struct table table;
-  if (!facts->peak.bytes) {
+  if (!facts->peak.bytes || !summary_tells_categories(facts)) {
     return;
   }
   for (int i = 0; i < CATEGORY_COUNT; i++) {

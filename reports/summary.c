@@ -10,6 +10,15 @@ bool summary_has_evidence(const struct facts *facts) {
   return facts->saved_bytes > 0 || facts->saved_count > 0;
 }
 
+bool summary_tells_categories(const struct facts *facts) {
+  for (int i = 0; i < CATEGORY_COUNT; i++) {
+    if (facts->categories[i] && i != CATEGORY_SMALL && i != CATEGORY_OTHER) {
+      return true;
+    }
+  }
+  return facts->steps_count > 0;
+}
+
 /* The first step that reached the peak again, as those of programs do that allocate everything beforehand; NULL: none. */
 static const struct facts_step *step_as_high(const struct facts *facts) {
   for (size_t i = 0; i < facts->steps_count; i++) {
@@ -37,6 +46,11 @@ const char *summary_when_of(const struct facts_peak *peak, const struct facts_st
 }
 
 const char *summary_when(const struct facts *facts, char out[static SUMMARY_WHEN_SIZE]) {
+  char time[FORMAT_SIZE];
+  if (facts->steps_count == 0) {
+    snprintf(out, SUMMARY_WHEN_SIZE, "%s into the run", format_duration(time, facts->peak.time_ns));
+    return out;
+  }
   return summary_when_of(&facts->peak, facts->peak.step < 0 ? step_as_high(facts) : NULL, out);
 }
 
@@ -77,7 +91,13 @@ const char *summary_sentence(const struct facts *facts, char out[static SUMMARY_
   describe_saving(facts, saving, sizeof saving);
   format_percent(share, (double)saved, (double)facts->peak.bytes);
   format_bytes(bytes, facts->peak.bytes);
-  if (saved) {
+  if (!summary_tells_categories(facts) && facts->categories[CATEGORY_SMALL]) {
+    const uint64_t small = facts->categories[CATEGORY_SMALL];
+    char size[FORMAT_SIZE], least[FORMAT_SIZE];
+    snprintf(out, SUMMARY_SIZE, "The heap peaked at %s, %s; %s (%s) of that is in blocks below %s.%s", bytes, when,
+             format_bytes(size, small), format_percent(share, (double)small, (double)facts->peak.bytes),
+             format_round_bytes(least, facts->run.min_size), saving);
+  } else if (saved) {
     snprintf(out, SUMMARY_SIZE, "The heap peaked at %s, %s; %s of that is activations saved for backward.%s", bytes,
              when, share, saving);
   } else {

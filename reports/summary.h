@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Is anything known of what the peak consists of, but for how much of it are small blocks? */
+bool summary_tells_categories(const struct facts *facts);
+
 enum { SUMMARY_SIZE = 768, SUMMARY_WHEN_SIZE = 128 };
 
 bool summary_has_evidence(const struct facts *facts); /* was any save seen */

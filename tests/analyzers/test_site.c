@@ -40,6 +40,20 @@ Test(site, library_lines_are_not_the_programs) {
   expect(frames, 3, "libtorch_cpu.so torch::nn::Linear::reset");
 }
 
+/* Of a library without lines, what asked for the memory rather than what got it. */
+Test(site, of_a_library_what_called_its_allocator) {
+  const struct facts_frame frames[] = {
+      FRAME("malloc", "", 0, "libc.so.6"),
+      FRAME("sqlite3Malloc", "", 0, "libsqlite3.so.0"),
+      FRAME("pcache_internal_alloc", "", 0, "libsqlite3.so.0"),
+      FRAME("libsqlite3.so.0+0x1234", "", 0, "libsqlite3.so.0"),
+      FRAME("sqlite3VdbeSorterWrite", "", 0, "libsqlite3.so.0"),
+  };
+  expect(frames, 5, "libsqlite3.so.0 sqlite3VdbeSorterWrite");
+  expect(frames, 3, "libsqlite3.so.0 sqlite3Malloc");
+  expect(frames, 1, "libc.so.6 malloc"); /* nothing else is known */
+}
+
 Test(site, of_libtorch_the_kernel_rather_than_the_plumbing) {
   const struct facts_frame frames[] = {
       FRAME("posix_memalign", "", 0, "libc.so.6"),

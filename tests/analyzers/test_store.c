@@ -118,6 +118,16 @@ static void same_sites(const struct facts *a, const struct facts *b) {
     cr_assert_str_eq(x->site, y->site);
     cr_assert_str_eq(x->op, y->op);
   }
+  cr_assert_arr_eq(&a->traffic, &b->traffic, sizeof a->traffic);
+  cr_assert_arr_eq(&a->small_traffic, &b->small_traffic, sizeof a->small_traffic);
+  cr_assert_eq(a->busy_sites_count, b->busy_sites_count);
+  for (size_t i = 0; i < a->busy_sites_count; i++) {
+    const struct facts_busy_site *x = &a->busy_sites[i], *y = &b->busy_sites[i];
+    cr_assert_eq(x->stack, y->stack);
+    cr_assert_arr_eq(&x->traffic, &y->traffic, sizeof x->traffic);
+    cr_assert_str_eq(x->site, y->site);
+    cr_assert_str_eq(x->op, y->op);
+  }
   cr_assert_eq(a->stacks_count, b->stacks_count);
   for (size_t i = 0; i < a->stacks_count; i++) {
     cr_assert(a->stacks[i].stack == b->stacks[i].stack && a->stacks[i].frames_count == b->stacks[i].frames_count);

@@ -254,6 +254,12 @@ void sample_facts_gpt(struct facts *facts) {
   add_timeline(facts);
 }
 
+static struct facts_busy_site busy(uint32_t stack, const char *name, uint64_t allocations, uint64_t bytes,
+                                   uint64_t temporary, uint64_t end_blocks, uint64_t end_bytes) {
+  return (struct facts_busy_site){
+      stack, keep(name), keep(""), {allocations, bytes, temporary, end_blocks, end_bytes}};
+}
+
 void sample_facts_plain(struct facts *facts) {
   begin(facts);
   facts->run = (struct facts_run){.command = keep("./train \xff\xfe"
@@ -277,4 +283,11 @@ void sample_facts_plain(struct facts *facts) {
   facts->sites = calloc(1, sizeof *facts->sites);
   facts->sites[0] = site(9, 1000, 1, "train.c:88 forward\033[2J", "", CATEGORY_OTHER);
   facts->sites_count = 1;
+  facts->traffic = (struct facts_traffic){10301, 80 * MIB, 10001, 301, 2 * MIB + 5};
+  facts->busy_sites = calloc(4, sizeof *facts->busy_sites);
+  facts->busy_sites[0] = busy(9, "train.c:88 forward\033[2J", 6000, 40 * MIB, 6000, 0, 0);
+  facts->busy_sites[1] = busy(10, "train.c:88 forward\033[2J", 4000, 30 * MIB, 4000, 0, 0);
+  facts->busy_sites[2] = busy(11, "train.c:90 keep", 200, 2 * MIB, 1, 199, 2 * MIB);
+  facts->busy_sites[3] = busy(12, "", 1, 5, 0, 1, 5);
+  facts->busy_sites_count = 4;
 }

@@ -72,7 +72,8 @@ static void expect_contract(void) {
   size_t i;
   json_t *block;
   cr_expect_str_eq(json_string_value(json_object_get(root, "schema")), "actscope.report/1");
-  expect_keys(root, "schema:s run:o peak:o categories_at_peak:o steps:a saved:o projection:a sites_at_peak:a");
+  expect_keys(root, "schema:s run:o peak:o categories_at_peak:o steps:a saved:o projection:a sites_at_peak:a "
+                    "traffic:o");
   expect_keys(json_object_get(root, "run"), "command:s pid:i ppid:n rank:n world_size:n host:s exit_status:n "
                                             "complete:b damage:s wall_ns:i start_unix_ns:i events:i "
                                             "lost_events:i stray_marks:i threads:i min_size:i framework:s evidence:s "
