@@ -165,7 +165,7 @@ json_t *busy_sites_json(struct sink *sink, const struct facts *facts, size_t top
     json_put_text(site, "site", sites[i].site);
     json_array_append_new(array, site);
   }
-  json_object_del(small, "temporary"); /* of blocks that are only summed it is not known */
+  json_object_set_new(small, "temporary", json_null()); /* of blocks that are only summed it is not known */
   json_object_set_new(object, "blocks", traffic_json(&facts->traffic));
   json_object_set_new(object, "small", small);
   json_object_set_new(object, "sites", array);

@@ -411,15 +411,15 @@ static size_t traffic_count(const struct report_rows *rows) {
 }
 
 static void put_traffic(const struct facts_traffic *traffic, struct report_cell *cells) {
-  cells[0] = count_of(traffic->allocations);
-  cells[1] = count_of(traffic->bytes);
-  cells[2] = count_of(traffic->temporary);
-  cells[3] = count_of(traffic->end_blocks);
-  cells[4] = count_of(traffic->end_bytes);
+  cells[0] = cell_count(traffic->allocations);
+  cells[1] = cell_count(traffic->bytes);
+  cells[2] = cell_count(traffic->temporary);
+  cells[3] = cell_count(traffic->end_blocks);
+  cells[4] = cell_count(traffic->end_bytes);
 }
 
 static void traffic_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
-  cells[0] = text(index ? "small" : "blocks");
+  cells[0] = cell_text(index ? "small" : "blocks");
   put_traffic(index ? &rows->facts->small_traffic : &rows->facts->traffic, cells + 1);
   cells[3].known = cells[3].known && index == 0; /* of blocks that are only summed it is not known */
 }
@@ -450,10 +450,10 @@ static uint64_t busy_bytes(const struct report_rows *rows, size_t index) {
 
 static void busy_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
   const struct facts_busy_site *site = &rows->busy_sites[index];
-  cells[0] = number((int64_t)index);
+  cells[0] = cell_number((int64_t)index);
   put_traffic(&site->traffic, cells + 1);
-  cells[6] = text(site->op);
-  cells[7] = text(site->site);
+  cells[6] = cell_text(site->op);
+  cells[7] = cell_text(site->site);
 }
 
 static const struct report_column step_columns[] = {

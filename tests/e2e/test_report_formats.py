@@ -172,6 +172,10 @@ class Formats(harness.TestCase):
                 yield from ((table, str(row[name]), key) for key in row if key != name)
         for index, site in enumerate(report["sites_at_peak"]):
             yield from (("sites_at_peak", str(index), key) for key in site if key != "python_stack")
+        for name in ("blocks", "small"):
+            yield from (("traffic", name, key) for key in report["traffic"][name])
+        for index, site in enumerate(report["traffic"]["sites"]):
+            yield from (("busy_sites", str(index), key) for key in site)
         for index, block in enumerate(report["saved"]["list"]):
             yield from (("list", str(index), key) for key in block if key != "python_stack")
 
@@ -182,6 +186,10 @@ class Formats(harness.TestCase):
             return report[table][row]
         if table == "saved":
             return report["saved"][key]
+        if table == "traffic":
+            return report["traffic"][row][key]
+        if table == "busy_sites":
+            return report["traffic"]["sites"][int(row)][key]
         if table in ("list", "sites_at_peak"):
             value = (report["saved"] if table == "list" else report)[table][int(row)][key]
             return " ".join(h["op"] for h in value) if key == "holders" else value

@@ -86,7 +86,7 @@ Test(busy_sites, json) {
   }
   cr_expect_eq(sum, 10201);
   cr_expect_eq(json_integer_value(json_object_get(json_object_get(traffic, "blocks"), "temporary")), 10001);
-  cr_expect_null(json_object_get(json_object_get(traffic, "small"), "temporary"));
+  cr_expect(json_is_null(json_object_get(json_object_get(traffic, "small"), "temporary")));
   cr_expect_eq(json_integer_value(json_object_get(json_object_get(traffic, "small"), "end_blocks")), 5);
   json_decref(traffic);
   traffic = busy_sites_json(&sink, &facts, 1);
