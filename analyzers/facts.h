@@ -112,7 +112,7 @@ struct facts_site { /* live at the peak, by allocation stack, largest first */
   enum category category;
 };
 
-struct facts_traffic { /* over the whole run */
+struct facts_traffic {            /* over the whole run */
   uint64_t allocations, bytes;    /* of all blocks that there ever were */
   uint64_t temporary;             /* of them, given back before their thread allocated again */
   uint64_t end_blocks, end_bytes; /* not given back when the trace ended */
@@ -125,7 +125,8 @@ struct facts_busy_site { /* a stack that has most allocations, temporary ones, o
   struct facts_traffic traffic;
 };
 
-struct facts_stack { /* of every stack that a site (at the peak, or busy) or saved block names; innermost frame first, inlines expanded */
+struct
+    facts_stack { /* of every stack that a site (at the peak, or busy) or saved block names; innermost frame first, inlines expanded */
   uint32_t stack;
   struct facts_frame *frames;
   size_t frames_count;

@@ -224,12 +224,8 @@ static const struct facts_frame *choose(const struct facts_stack *stack) {
   static const struct {
     bool (*test)(const struct facts_frame *);
     bool into_interpreter;
-  } tries[] = {{is_of_the_program, true},
-               {says_something, false},
-               {is_operator, false},
-               {says_something, true},
-               {is_named, true},
-               {is_named_allocator, true}};
+  } tries[] = {{is_of_the_program, true}, {says_something, false}, {is_operator, false},
+               {says_something, true},    {is_named, true},        {is_named_allocator, true}};
   for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
     const struct facts_frame *frame = find(stack, tries[i].test, tries[i].into_interpreter);
     if (frame) {

@@ -472,9 +472,8 @@ static bool refers_to_steps(const struct facts *facts) {
 
 static int read_all(sqlite3 *db, struct facts *facts) {
   static int (*const tables[])(sqlite3 *, struct facts *) = {
-      read_run,     read_categories, read_steps,    read_saved,        read_sites,       read_stacks,
-      read_modules, read_timeline,   read_segments, read_replaceables, read_projections,
-      read_traffic, read_busy_sites,
+      read_run,      read_categories, read_steps,        read_saved,       read_sites,   read_stacks,     read_modules,
+      read_timeline, read_segments,   read_replaceables, read_projections, read_traffic, read_busy_sites,
   };
   facts->strings = strings_open();
   int rc = facts->strings ? 0 : SQLITE_NOMEM;

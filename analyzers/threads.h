@@ -20,7 +20,8 @@ struct op_watch {
 struct thread_state {
   uint32_t tid;
   uint64_t events;
-  uint64_t last_alloc; /* address of the block that this thread allocated last, 0: freed since, or a small one followed */
+  uint64_t
+      last_alloc; /* address of the block that this thread allocated last, 0: freed since, or a small one followed */
   struct op_watch *watches;
   size_t watches_count, watches_capacity;
 };

@@ -117,8 +117,8 @@ int traffic_list(const struct analysis *analysis, struct facts *facts) {
   int rc = busy && facts->busy_sites ? each_busy(timeline, mark, busy) : ERROR_MEMORY;
   for (uint32_t i = 0; rc == 0 && i < timeline->stacks_limit; i++) {
     if (busy[i]) {
-      facts->busy_sites[facts->busy_sites_count++] = (struct facts_busy_site){
-          i, history->stacks[i].site, history->stacks[i].op, traffic_of(&timeline->stacks[i])};
+      facts->busy_sites[facts->busy_sites_count++] =
+          (struct facts_busy_site){i, history->stacks[i].site, history->stacks[i].op, traffic_of(&timeline->stacks[i])};
     }
   }
   if (rc == 0) {

@@ -105,9 +105,10 @@ Test(projection_timeline, bounds_what_would_have_been_live) {
     const uint64_t peak = facts.projections[bits - 1].peak_bytes;
     uint64_t *projected = calloc(facts.timeline_count, sizeof *projected), most = 0, above = 0;
     cr_assert_eq(projection_timeline(&facts, bits, NULL, 0, projected), 0);
-    cr_assert_eq(peak, highest_in(0, UINT64_MAX));
+    cr_assert_eq(peak, (uint64_t)highest_in(0, UINT64_MAX));
     for (size_t i = 0; i < facts.timeline_count; i++) {
-      const uint64_t true_level = (uint64_t)highest_in(i * width, i + 1 < facts.timeline_count ? (i + 1) * width : UINT64_MAX);
+      const uint64_t true_level =
+          (uint64_t)highest_in(i * width, i + 1 < facts.timeline_count ? (i + 1) * width : UINT64_MAX);
       cr_assert_geq(projected[i], true_level, "seed %lu, sample %zu", (unsigned long)seed, i);
       cr_assert_leq(projected[i], peak);
       most = projected[i] > most ? projected[i] : most;

@@ -36,8 +36,9 @@ static size_t grow(void) {
   size_t bytes = 0;
   char *buffer = NULL;
   for (int i = 1; i <= GROWTHS; i++) {
-    buffer = realloc(buffer, (size_t)i * 10000);
-    CHECK(buffer);
+    char *larger = realloc(buffer, (size_t)i * 10000);
+    CHECK(larger);
+    buffer = larger;
     bytes += (size_t)i * 10000;
   }
   kept[LEAKS] = buffer;

@@ -256,8 +256,7 @@ void sample_facts_gpt(struct facts *facts) {
 
 static struct facts_busy_site busy(uint32_t stack, const char *name, uint64_t allocations, uint64_t bytes,
                                    uint64_t temporary, uint64_t end_blocks, uint64_t end_bytes) {
-  return (struct facts_busy_site){
-      stack, keep(name), keep(""), {allocations, bytes, temporary, end_blocks, end_bytes}};
+  return (struct facts_busy_site){stack, keep(name), keep(""), {allocations, bytes, temporary, end_blocks, end_bytes}};
 }
 
 void sample_facts_plain(struct facts *facts) {
