@@ -224,11 +224,21 @@ static void note_again(const struct notes *notes, const struct ranks *ranks) {
   }
 }
 
+/* Of a program that trains, workers are a data loader's. */
+static bool has_loaders(const struct ranks *ranks) {
+  for (size_t i = 0; i < ranks->processes_count; i++) {
+    const struct ranks_process *process = &ranks->processes[i];
+    if (process->role == RANKS_WORKER && ranks->processes[process->main].saved_bytes) {
+      return true;
+    }
+  }
+  return false;
+}
+
 static void note_sums(const struct notes *notes, const struct ranks *ranks) {
-  bool exact = true, workers = false;
+  bool exact = true;
   for (size_t i = 0; i < ranks->nodes_count; i++) {
     exact = exact && ranks->nodes[i].exact;
-    workers = workers || ranks->nodes[i].counts[RANKS_WORKER];
   }
   if (ranks->apart) {
     notes->visit(notes->context, true,
@@ -240,7 +250,7 @@ static void note_sums(const struct notes *notes, const struct ranks *ranks) {
                  "A store knows the highest bytes of each of some thousand intervals, so that the peak of the sum is "
                  "an upper bound; from the traces it would be exact.");
   }
-  if (workers) {
+  if (has_loaders(ranks)) {
     notes->visit(notes->context, false,
                  "Workers hand batches over in shared memory, which is on no heap and not counted.");
   }

@@ -1,5 +1,6 @@
 """A process that forks: a trace for each, no more, and the figures of the parent are its own."""
 import glob
+import json
 
 import harness
 
@@ -24,6 +25,21 @@ data = torch.utils.data.TensorDataset(torch.randn(1024, 256))
 model = torch.nn.Linear(256, 256)
 for batch, in torch.utils.data.DataLoader(data, batch_size=256, num_workers=2):
     torch.nn.functional.gelu(model(batch)).sum().backward()
+"""
+
+POOL = """
+import multiprocessing, subprocess, sys
+def work(size):
+    return len(bytearray(size << 20))
+if __name__ == "__main__":
+    method = sys.argv[1]
+    if method == "subprocess":
+        for size in (5, 6):
+            subprocess.run([sys.executable, "-c", f"bytearray({size} << 20)"], check=True)
+    else:
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            pool.map(work, [5, 6])
+    main = bytearray(20 << 20)
 """
 
 BLOCK = 4 * 256 * 256
@@ -53,6 +69,38 @@ class Children(harness.TestCase):
         self.assertEqual([step["saved_bytes"] for step in report["steps"]], [BLOCK] * 4)
         self.assertEqual(harness.block_counts(report["saved"]["list"]), {(BLOCK, ("gelu",)): 1})
         self.assertLessEqual(len(others), 3, others[:5])  # two workers, and on some versions a resource tracker
+
+    def check_pool(self, method, role, least):
+        """Who allocates in its children is seen as what it is, and its bytes are not the parent's."""
+        program = self.path("pool.py")
+        with open(program, "w", encoding="utf-8") as file:
+            file.write(POOL)
+        run = self.record("run", ["/usr/bin/python3", program, method])
+        runs = [run.trace, *sorted(glob.glob(run.trace + ".*"))]
+        result = self.run_program([harness.ACTSCOPE, "report", *runs, "--json"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        whole = json.loads(result.stdout)
+        main, = [process for process in whole["processes"] if process["role"] == "main"]
+        self.assertEqual(main["path"], run.trace)
+        self.assertTrue(20 << 20 <= main["peak"]["bytes"] < 25 << 20, main["peak"])
+        peaks = [process["peak"]["bytes"] for process in whole["processes"] if process["role"] == role]
+        self.assertGreaterEqual(len(peaks), least, whole["nodes"])
+        self.assertTrue(6 << 20 <= max(peaks) < 12 << 20, peaks)
+        hint = self.run_program([harness.ACTSCOPE, "report", run.trace]).stderr
+        self.assertIn(f"{len(runs) - 1} other processes were recorded with it", hint)
+        self.assertIn(f"actscope report {run.trace} {run.trace}.*\n", hint)
+
+    def test_pool_by_fork(self):
+        self.check_pool("fork", "worker", 2)
+
+    def test_pool_by_spawn(self):
+        self.check_pool("spawn", "worker", 2)
+
+    def test_pool_by_forkserver(self):
+        self.check_pool("forkserver", "worker", 2)
+
+    def test_pool_of_subprocesses(self):
+        self.check_pool("subprocess", "helper", 2)
 
     def record_shell(self, line, status=0):
         run = self.record("run", ["sh", "-c", line], status=status)
