@@ -189,6 +189,20 @@ static size_t list_sites(const struct comparison *comparison, enum compare_side 
   return facts->sites_count;
 }
 
+static size_t list_left(const struct comparison *comparison, enum compare_side side, struct compare_row *rows) {
+  const struct facts *facts = comparison->facts[side];
+  size_t count = 0;
+  for (size_t i = 0; i < facts->busy_sites_count; i++) {
+    const struct facts_busy_site *site = &facts->busy_sites[i];
+    if (rows && site->traffic.end_bytes) {
+      rows[count] = row_of(side, site->site, site->traffic.end_bytes, site->traffic.end_blocks);
+      rows[count].op = text(site->op);
+    }
+    count += site->traffic.end_bytes > 0;
+  }
+  return count;
+}
+
 static size_t list_projections(const struct comparison *comparison, enum compare_side side, struct compare_row *rows) {
   const struct facts *facts = comparison->facts[side];
   for (size_t i = 0; rows && i < facts->projections_count; i++) {
@@ -231,20 +245,24 @@ static const char *place_of(struct strings *places, const char *site) {
   return interned;
 }
 
-static int find_places(struct comparison *comparison) {
-  comparison->places = strings_open();
-  for (size_t i = 0; comparison->places && i < comparison->sites.count; i++) {
-    struct compare_row *row = &comparison->sites.rows[i];
+static int find_places(struct comparison *comparison, struct compare_table *table) {
+  for (size_t i = 0; i < table->count; i++) {
+    struct compare_row *row = &table->rows[i];
     row->place = place_of(comparison->places, row->name);
     if (!row->place) {
       return ERROR_MEMORY;
     }
   }
-  if (!comparison->places) {
-    return ERROR_MEMORY;
-  }
-  join_places(&comparison->sites);
+  join_places(table);
   return 0;
+}
+
+static int fill_sites(struct comparison *comparison) {
+  comparison->places = strings_open();
+  int rc = comparison->places ? fill(comparison, &comparison->sites, list_sites) : ERROR_MEMORY;
+  rc = rc == 0 ? find_places(comparison, &comparison->sites) : rc;
+  rc = rc == 0 ? fill(comparison, &comparison->left, list_left) : rc;
+  return rc == 0 ? find_places(comparison, &comparison->left) : rc;
 }
 
 static int bits_order(const void *a, const void *b) {
@@ -261,8 +279,7 @@ static int fill_tables(struct comparison *comparison) {
   }
   rc = rc == 0 ? fill(comparison, &comparison->layers, list_layers) : rc;
   rc = rc == 0 ? fill(comparison, &comparison->like_layers, list_like_layers) : rc;
-  rc = rc == 0 ? fill(comparison, &comparison->sites, list_sites) : rc;
-  rc = rc == 0 ? find_places(comparison) : rc;
+  rc = rc == 0 ? fill_sites(comparison) : rc;
   rc = rc == 0 ? fill(comparison, &comparison->projections, list_projections) : rc;
   if (rc == 0) { /* a handful, which are read by their bits */
     qsort(comparison->projections.rows, comparison->projections.count, sizeof *comparison->projections.rows,
@@ -378,7 +395,8 @@ int comparison_make(struct comparison *comparison, const struct facts *before, c
 
 void comparison_fini(struct comparison *comparison) {
   struct compare_table *const tables[] = {&comparison->categories,  &comparison->ops,   &comparison->layers,
-                                          &comparison->like_layers, &comparison->sites, &comparison->projections};
+                                          &comparison->like_layers, &comparison->sites, &comparison->projections,
+                                          &comparison->left};
   for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
     free(tables[i]->rows);
   }

@@ -53,6 +53,7 @@ struct comparison {
   const struct facts *facts[COMPARE_SIDES];
   unsigned doubts; /* enum compare_doubt */
   struct compare_table categories, ops, layers, sites, projections;
+  struct compare_table left;        /* bytes at the end, by site: those of facts.busy_sites */
   struct compare_table like_layers; /* the same with like layers taken together: "blocks.*.act" */
   struct compare_steps steps[COMPARE_SIDES];
   struct facts_layers layer_sums[COMPARE_SIDES], like_sums[COMPARE_SIDES];

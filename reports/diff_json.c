@@ -132,6 +132,15 @@ static json_t *sites_json(const struct comparison *comparison, const struct diff
   return array;
 }
 
+static json_t *left_json(const struct comparison *comparison, const struct diff_options *options) {
+  const struct facts_traffic *before = &comparison->facts[0]->traffic, *after = &comparison->facts[1]->traffic;
+  json_t *object = figure_json(before->end_bytes, after->end_bytes);
+  json_put_count(object, "blocks_before", before->end_blocks);
+  json_put_count(object, "blocks_after", after->end_blocks);
+  json_object_set_new(object, "sites", named_json(&comparison->left, "site", options));
+  return object;
+}
+
 static json_t *steps_json(const struct comparison *comparison) {
   const struct compare_steps *before = &comparison->steps[0], *after = &comparison->steps[1];
   json_t *object = json_object();
@@ -197,6 +206,7 @@ void diff_json_emit(struct sink *sink, const struct comparison *comparison, cons
   json_object_set_new(root, "categories_at_peak", categories_json(comparison));
   json_object_set_new(root, "saved", saved_json(comparison, options));
   json_object_set_new(root, "sites_at_peak", sites_json(comparison, options));
+  json_object_set_new(root, "left_at_end", left_json(comparison, options));
   json_object_set_new(root, "steps", steps_json(comparison));
   json_object_set_new(root, "projection", projection_json(comparison));
   json_emit(sink, root);

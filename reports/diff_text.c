@@ -2,6 +2,7 @@
  * changed by less than the tolerance is counted, not listed. */
 #include "reports/diff.h"
 #include "reports/format.h"
+#include "reports/summary.h"
 #include "reports/table.h"
 
 #include <inttypes.h>
@@ -150,12 +151,15 @@ static void show_doubts(const struct page *page) {
 
 /* ---- the peak ------------------------------------------------------------------------------------------------------ */
 
-static void moment(struct table *table, const char *label, const struct facts_peak *peak) {
+static void moment(struct table *table, const char *label, const struct facts *facts) {
   static const char *const where[PHASE_COUNT] = {"step", "forward of step", "backward of step", "update of step"};
+  const struct facts_peak *peak = &facts->peak;
   char text[96], time[FORMAT_SIZE];
   table_cell(table, label);
   table_bytes(table, peak->bytes);
-  if (peak->step < 0) {
+  if (facts->steps_count == 0) {
+    snprintf(text, sizeof text, "at %s", format_duration(time, peak->time_ns));
+  } else if (peak->step < 0) {
     snprintf(text, sizeof text, "outside any step, at %s", format_duration(time, peak->time_ns));
   } else {
     snprintf(text, sizeof text, "%s %d, at %s", where[peak->phase], peak->step, format_duration(time, peak->time_ns));
@@ -169,8 +173,8 @@ static void show_peak(const struct page *page) {
   struct table table;
   section_print(page->sink, "Peak");
   table_init(&table, page->sink, columns, sizeof columns / sizeof *columns);
-  moment(&table, "before", &page->comparison->facts[COMPARE_BEFORE]->peak);
-  moment(&table, "after", &page->comparison->facts[COMPARE_AFTER]->peak);
+  moment(&table, "before", page->comparison->facts[COMPARE_BEFORE]);
+  moment(&table, "after", page->comparison->facts[COMPARE_AFTER]);
   table_print(&table);
 }
 
@@ -286,6 +290,31 @@ static void show_site(const struct page *page, void *context, const struct compa
   paragraph_print(page->sink, STYLE_DIM, 14, "", row->name[0] ? row->name : "(no stack)");
 }
 
+/* "  +1.0 MiB  1.5 MiB in 300 blocks, then 2.5 MiB in 500", and the site below. */
+static void show_left(const struct page *page, void *context, const struct compare_row *row) {
+  char first[64], text[256], change[FORMAT_SIZE], sides[COMPARE_SIDES][2 * FORMAT_SIZE + 16];
+  const int64_t bytes = compare_change(row);
+  (void)context;
+  for (int side = 0; side < COMPARE_SIDES; side++) {
+    char size[FORMAT_SIZE], blocks[FORMAT_SIZE];
+    snprintf(sides[side], sizeof sides[side], "%s in %s", format_bytes(size, row->bytes[side]),
+             format_count(blocks, row->blocks[side]));
+  }
+  snprintf(text, sizeof text, "%s, then %s", row->there[COMPARE_BEFORE] ? sides[COMPARE_BEFORE] : "nothing",
+           row->there[COMPARE_AFTER] ? sides[COMPARE_AFTER] : "nothing");
+  snprintf(first, sizeof first, "  %10s  ", signed_bytes(change, bytes));
+  paragraph_print(page->sink, bytes > 0 ? STYLE_WARN : STYLE_GOOD, 14, first, text);
+  paragraph_print(page->sink, STYLE_DIM, 14, "", row->name[0] ? row->name : "(no stack)");
+}
+
+/* For programs of which nothing else is known, as in their reports. */
+static void show_all_left(const struct page *page) {
+  const struct comparison *comparison = page->comparison;
+  if (!summary_has_evidence(comparison->facts[0]) && !summary_has_evidence(comparison->facts[1])) {
+    show_rows(page, "Not given back at the end, by site (bytes in blocks)", &comparison->left, NULL, show_left, NULL);
+  }
+}
+
 static void show_saved(const struct page *page) {
   const struct facts *before = page->comparison->facts[0], *after = page->comparison->facts[1];
   char title[224], a[FORMAT_SIZE], b[FORMAT_SIZE], change[FORMAT_SIZE];
@@ -371,6 +400,7 @@ void diff_text_emit(struct sink *sink, const struct comparison *comparison, cons
   show_table(&page, "At the peak", "category", &comparison->categories, put_category);
   show_saved(&page);
   show_rows(&page, "At the peak, by site", &comparison->sites, NULL, show_site, NULL);
+  show_all_left(&page);
   show_steps(&page);
   show_projection(&page);
 }

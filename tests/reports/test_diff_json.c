@@ -67,7 +67,7 @@ Test(diff_json, contract) {
   cr_expect_str_eq(json_string_value(get("schema")), "actscope.diff/1");
   expect_keys(root,
               "schema before after same identical tolerance_bytes warnings peak projected categories_at_peak saved "
-              "sites_at_peak steps projection");
+              "sites_at_peak left_at_end steps projection");
   expect_keys(get("before"), "path command pid rank exit_status complete damage wall_ns min_size framework evidence");
   expect_keys(get("peak"), "before after change change_percent");
   expect_keys(json_object_get(get("peak"), "before"), "bytes time_ns step phase");
@@ -79,6 +79,7 @@ Test(diff_json, contract) {
   expect_keys(json_array_get(get("categories_at_peak"), 0), "category before after change change_percent");
   expect_keys(json_array_get(get("sites_at_peak"), 0),
               "site op category before after change change_percent blocks_before blocks_after");
+  expect_keys(get("left_at_end"), "before after change change_percent blocks_before blocks_after sites");
   expect_keys(get("steps"), "count complete duration_ns peak_bytes saved_bytes");
   expect_keys(json_object_get(get("steps"), "count"), "before after change change_percent");
   expect_keys(json_array_get(get("projection"), 0), "bits before after change change_percent");

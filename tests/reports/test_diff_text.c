@@ -110,6 +110,21 @@ Test(diff_text, runs_that_are_hardly_comparable) {
   golden_expect("diff_doubts.txt", sink.memory, sink.memory_size);
 }
 
+/* Two runs of a program of which no save is known: what they leave. */
+Test(diff_text, what_is_left) {
+  facts_fini(&before);
+  facts_fini(&after);
+  sample_facts_plain(&before);
+  sample_facts_plain(&after);
+  after.busy_sites[2].traffic.end_bytes += 3 * MIB;
+  after.busy_sites[2].traffic.end_blocks = 500;
+  emit(10);
+  expect_no_line_beyond(sink.memory, 80);
+  cr_expect_not_null(
+      strstr(sink.memory, "    +3.0 MiB  2.0 MiB in 199, then 5.0 MiB in 500\n              train.c:90 keep\n"));
+  cr_expect_not_null(strstr(sink.memory, "  before  1000 B  at 5.00 ms\n"));
+}
+
 Test(diff_text, nothing_at_all) {
   facts_fini(&before);
   facts_fini(&after);
