@@ -1,0 +1,136 @@
+"""What README and the pages of docs/ tell to type works as it stands there, in a folder that looks like a fresh clone.
+
+Commands are the lines of indented or fenced blocks that begin with a program of RUNNABLE. A line with a placeholder (RUN,
+MODEL, "...") is not one. Exit status 0 is expected, or N where the line's comment says "status N". Pages share a folder,
+and what one page ran already is not run again for another: a guide goes on where another began.
+"""
+import functools
+import os
+import re
+import shutil
+import tempfile
+import threading
+import unittest
+
+import harness
+
+PAGES = ["README.md", "docs/guide.md", "docs/pytorch-guide.md", "docs/faq.md", "docs/verification.md", "docs/quantizers.md"]
+
+RUNNABLE = ("actscope", "sqlite3", "cc", "export", "gnuplot", "python3", "cmake --install")
+PLACEHOLDER = re.compile(r"(^|[ =])(\.\.\.|[A-Z]+[0-9]?(\.[a-z]+)?)(?=$|[ :,])")
+FILE_NAME = re.compile(r"^(?:#|//|/\*) (\w+\.(?:py|c|cpp))\b")
+# Trainings for the tables of docs/verification.md take minutes each; the last of two options counts.
+SHORTENED = {"docs/verification.md": (re.compile(r"^actscope verify .*--train|--steps"), " --seeds 1 --steps 2")}
+
+
+def blocks(text):
+    """Lines of code, in order: of fenced blocks and of those indented by four."""
+    fenced = False
+    for line in text.splitlines():
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            yield line.strip()
+
+
+def commands(text):
+    """(command, expected status) of every line that can be run as it stands."""
+    pending = ""
+    for line in blocks(text):
+        line = pending + line
+        if line.endswith("\\"):
+            pending = line[:-1]
+            continue
+        pending = ""
+        command, _, comment = line.partition("  #")
+        command = command.strip().removeprefix("$ ")
+        bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", re.sub(r"^([A-Z_]+=\S+ )*", "", command))
+        if bare.startswith(tuple(word + " " for word in RUNNABLE)) and not PLACEHOLDER.search(bare):
+            status = re.search(r"status (\d+)", comment)
+            yield command, int(status.group(1)) if status else 0
+
+
+def files(text):
+    """(name, text) of the fenced blocks that are files to write: their first line is a comment with the name."""
+    for block in re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S):
+        name = FILE_NAME.match(block)
+        if name:
+            yield name.group(1), block
+
+
+@functools.lru_cache(maxsize=None)
+def clone():
+    """A folder with what a clone has, and a HOME to install to; goes with the tests."""
+    folder = tempfile.mkdtemp(prefix="actscope-docs-")
+    for name in ("examples", "docs", "scripts", "tests", "python", "include", "completions", "README.md"):
+        os.symlink(os.path.join(harness.ROOT, name), os.path.join(folder, name))
+    os.makedirs(os.path.join(folder, "build"))
+    os.symlink(os.path.dirname(os.path.dirname(harness.ACTSCOPE)), os.path.join(folder, "build", "release"))
+    shutil.copy(os.path.join(harness.ROOT, "examples", "pytorch", "mlp.py"), os.path.join(folder, "train.py"))
+    os.makedirs(os.path.join(folder, "bin"))
+    os.symlink(harness.pythons()[0], os.path.join(folder, "bin", "python3"))
+    return folder
+
+
+def surroundings(folder):
+    libraries = os.path.join(folder, ".local", "lib")
+    return {"HOME": folder, "PAGER": "cat", "OMP_NUM_THREADS": "2",
+            "PATH": os.pathsep.join([os.path.dirname(harness.ACTSCOPE), os.path.join(folder, "bin"), os.environ["PATH"]]),
+            "PKG_CONFIG_PATH": os.pathsep.join(os.path.join(libraries, *at, "pkgconfig")
+                                               for at in ((), ("x86_64-linux-gnu",), ("aarch64-linux-gnu",)))}
+
+
+class Docs(harness.TestCase):
+    lock = threading.Lock()
+    done = {}
+
+    def check_page(self, page):
+        with open(os.path.join(harness.ROOT, page), encoding="utf-8") as file:
+            text = file.read()
+        shortened, tail = SHORTENED.get(page, (None, ""))
+        count = 0
+        with self.lock:
+            for name, content in files(text):
+                with open(os.path.join(clone(), name), "w", encoding="utf-8") as file:
+                    file.write(content)
+            for command, status in commands(text):
+                if shortened and shortened.search(command):
+                    command += tail
+                count += 1
+                if command not in self.done:
+                    self.done[command] = self.run_program(["bash", "-c", command], cwd=clone(), env=surroundings(clone()))
+                result = self.done[command]
+                self.assertEqual(result.returncode, status, f"{page}: {command}\n{result.stdout}{result.stderr}")
+        self.assertGreater(count, 0, f"{page} shows no command that can be run")
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(clone(), ignore_errors=True)
+
+
+for page_name in PAGES:
+    def test(self, page=page_name):
+        if not harness.pythons():
+            self.skipTest("no PyTorch: apt-get install python3-torch, or scripts/make-torch-venv.sh")
+        self.check_page(page)
+    setattr(Docs, "test_" + re.sub(r"\W", "_", page_name.removesuffix(".md")), test)
+
+
+class Parser(unittest.TestCase):
+    """The parser itself: what counts as a command and what does not."""
+
+    def test_commands(self):
+        text = ("text\n    actscope record -o a.act -- python3 train.py   # status 3, says why\n    output of it\n"
+                "```\n$ actscope report a.act \\\n    --top 3\nactscope info RUN\nactscope report ...\n```\nactscope report no.act\n"
+                "    sqlite3 a.db 'SELECT X FROM Y'\n    A_B=1 actscope models\n")
+        self.assertEqual(list(commands(text)), [("actscope record -o a.act -- python3 train.py", 3),
+                                                ("actscope report a.act --top 3", 0),
+                                                ("sqlite3 a.db 'SELECT X FROM Y'", 0), ("A_B=1 actscope models", 0)])
+
+    def test_files(self):
+        text = "```python\n# check.py\nx = 1\n```\n```\nactscope models\n```\n```c\nint x;\n```\n"
+        self.assertEqual(list(files(text)), [("check.py", "# check.py\nx = 1\n")])
+
+
+if __name__ == "__main__":
+    unittest.main()
