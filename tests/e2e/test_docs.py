@@ -19,7 +19,8 @@ PAGES = ["README.md", "docs/guide.md", "docs/pytorch-guide.md", "docs/faq.md", "
 RUNNABLE = ("actscope", "sqlite3", "cc", "export", "gnuplot", "python3", "cmake --install")
 PLACEHOLDER = re.compile(r"(^|[ =])(\.\.\.|[A-Z]+[0-9]?(\.[a-z]+)?)(?=$|[ :,])")
 FILE_NAME = re.compile(r"^(?:#|//|/\*) (\w+\.(?:py|c|cpp))\b")
-# Trainings for the tables of docs/verification.md take minutes each; the last of two options counts.
+# Trainings for the tables of docs/verification.md take minutes each; the last of two options counts. Two steps teach a
+# model nothing, so that whether the check falls short is chance.
 SHORTENED = {"docs/verification.md": (re.compile(r"^actscope verify .*--train|--steps"), " --seeds 1 --steps 2")}
 
 
@@ -95,12 +96,13 @@ class Docs(harness.TestCase):
                     file.write(content)
             for command, status in commands(text):
                 if shortened and shortened.search(command):
-                    command += tail
+                    command, status = command + tail, None
                 count += 1
                 if command not in self.done:
                     self.done[command] = self.run_program(["bash", "-c", command], cwd=clone(), env=surroundings(clone()))
                 result = self.done[command]
-                self.assertEqual(result.returncode, status, f"{page}: {command}\n{result.stdout}{result.stderr}")
+                self.assertIn(result.returncode, (0, 1) if status is None else (status,),
+                              f"{page}: {command}\n{result.stdout}{result.stderr}")
         self.assertGreater(count, 0, f"{page} shows no command that can be run")
 
     @classmethod
