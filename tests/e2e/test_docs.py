@@ -75,7 +75,7 @@ def clone():
 
 def surroundings(folder):
     libraries = os.path.join(folder, ".local", "lib")
-    return {"HOME": folder, "PAGER": "cat", "OMP_NUM_THREADS": "2",
+    return {"HOME": folder, "PAGER": "cat", "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive",
             "PATH": os.pathsep.join([os.path.dirname(harness.ACTSCOPE), os.path.join(folder, "bin"), os.environ["PATH"]]),
             "PKG_CONFIG_PATH": os.pathsep.join(os.path.join(libraries, *at, "pkgconfig")
                                                for at in ((), ("x86_64-linux-gnu",), ("aarch64-linux-gnu",)))}
