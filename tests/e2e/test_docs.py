@@ -5,6 +5,7 @@ MODEL, "...") is not one. Exit status 0 is expected, or N where the line's comme
 and what one page ran already is not run again for another: a guide goes on where another began.
 """
 import functools
+import glob
 import os
 import re
 import shutil
@@ -14,8 +15,9 @@ import unittest
 
 import harness
 
-PAGES = ["README.md", "docs/guide.md", "docs/pytorch-guide.md", "docs/faq.md", "docs/verification.md", "docs/quantizers.md"]
-
+PAGES = ["README.md", "docs/guide.md"]  # in this order; then every other page that shows a command
+PAGES += sorted({"docs/" + os.path.basename(page) for page in glob.glob(os.path.join(harness.ROOT, "docs", "*.md"))} -
+                set(PAGES))
 RUNNABLE = ("actscope", "sqlite3", "cc", "export", "gnuplot", "python3", "cmake --install")
 PLACEHOLDER = re.compile(r"(^|[ =])(\.\.\.|[A-Z]+[0-9]?(\.[a-z]+)?)(?=$|[ :,])")
 FILE_NAME = re.compile(r"^(?:#|//|/\*) (\w+\.(?:py|c|cpp))\b")
@@ -76,7 +78,8 @@ def clone():
 def surroundings(folder):
     libraries = os.path.join(folder, ".local", "lib")
     return {"HOME": folder, "PAGER": "cat", "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive",
-            "PATH": os.pathsep.join([os.path.dirname(harness.ACTSCOPE), os.path.join(folder, "bin"), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([os.path.dirname(harness.ACTSCOPE), os.path.join(folder, "bin"),
+                                     os.path.join(folder, "build", "release", "examples", "c"), os.environ["PATH"]]),
             "PKG_CONFIG_PATH": os.pathsep.join(os.path.join(libraries, *at, "pkgconfig")
                                                for at in ((), ("x86_64-linux-gnu",), ("aarch64-linux-gnu",)))}
 
@@ -89,7 +92,6 @@ class Docs(harness.TestCase):
         with open(os.path.join(harness.ROOT, page), encoding="utf-8") as file:
             text = file.read()
         shortened, tail = SHORTENED.get(page, (None, ""))
-        count = 0
         with self.lock:
             for name, content in files(text):
                 with open(os.path.join(clone(), name), "w", encoding="utf-8") as file:
@@ -97,20 +99,24 @@ class Docs(harness.TestCase):
             for command, status in commands(text):
                 if shortened and shortened.search(command):
                     command, status = command + tail, None
-                count += 1
                 if command not in self.done:
-                    self.done[command] = self.run_program(["bash", "-c", command], cwd=clone(), env=surroundings(clone()))
+                    self.done[command] = self.run_program(["bash", "-c", command], cwd=clone(),
+                                                          env=surroundings(clone()))
                 result = self.done[command]
                 self.assertIn(result.returncode, (0, 1) if status is None else (status,),
                               f"{page}: {command}\n{result.stdout}{result.stderr}")
-        self.assertGreater(count, 0, f"{page} shows no command that can be run")
 
     @classmethod
     def tearDownClass(cls):
         shutil.rmtree(clone(), ignore_errors=True)
 
 
-for page_name in PAGES:
+def shows_commands(page):
+    with open(os.path.join(harness.ROOT, page), encoding="utf-8") as file:
+        return next(commands(file.read()), None)
+
+
+for page_name in filter(shows_commands, PAGES):
     def test(self, page=page_name):
         if not harness.pythons():
             self.skipTest("no PyTorch: apt-get install python3-torch, or scripts/make-torch-venv.sh")
