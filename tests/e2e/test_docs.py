@@ -72,6 +72,10 @@ def clone():
     shutil.copy(os.path.join(harness.ROOT, "examples", "pytorch", "mlp.py"), os.path.join(folder, "train.py"))
     os.makedirs(os.path.join(folder, "bin"))
     os.symlink(harness.pythons()[0], os.path.join(folder, "bin", "python3"))
+    torchrun = os.path.join(folder, "bin", "torchrun")  # Debian's own does not start under Python 3.11
+    with open(torchrun, "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\nexec {harness.pythons()[-1]} -m torch.distributed.run -r 1 -t 1 --log_dir logs "$@"\n')
+    os.chmod(torchrun, 0o755)
     return folder
 
 
