@@ -69,7 +69,9 @@ def clone():
         os.symlink(os.path.join(harness.ROOT, name), os.path.join(folder, name))
     os.makedirs(os.path.join(folder, "build"))
     os.symlink(os.path.dirname(os.path.dirname(harness.ACTSCOPE)), os.path.join(folder, "build", "release"))
-    shutil.copy(os.path.join(harness.ROOT, "examples", "pytorch", "mlp.py"), os.path.join(folder, "train.py"))
+    for name in ("mlp.py", "common.py"):
+        shutil.copy(os.path.join(harness.ROOT, "examples", "pytorch", name), folder)
+    os.rename(os.path.join(folder, "mlp.py"), os.path.join(folder, "train.py"))
     os.makedirs(os.path.join(folder, "bin"))
     os.symlink(harness.pythons()[0], os.path.join(folder, "bin", "python3"))
     torchrun = os.path.join(folder, "bin", "torchrun")  # Debian's own does not start under Python 3.11
