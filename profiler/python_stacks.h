@@ -35,7 +35,7 @@ struct python_line {
   uint32_t at;
 };
 
-/* A thread's; zeroed before the first walk, and its guard when another thread takes it over. */
+/* A thread's; zeroed before the first walk. */
 struct python_memo {
   struct python_guard guard;
   uint64_t deaths; /* of code objects, when `steps` was made */
@@ -47,6 +47,12 @@ struct python_memo {
 };
 
 extern bool python_stacks_on;
+
+/* When another thread takes the memo over, and when a walk may have been left in the middle. */
+static inline void python_stacks_forget(struct python_memo *memo) {
+  memo->count = 0;
+  memo->guard.epoch = 0;
+}
 
 /* Walks over the calling thread's frames, `max` at most, and makes them part of the key. Returns their number. */
 size_t python_stacks_take(struct python_memo *memo, size_t max, struct stack_key *key);

@@ -276,7 +276,7 @@ static void enter_thread_locked(void) {
   state->locked = 1;           /* pthread_setspecific may allocate */
   unwind_forget(&state->walk); /* another stack; and what is known of the last thread's may be unmapped */
   state->walk.range = (struct unwind_range){0};
-  state->python.guard.epoch = 0;
+  python_stacks_forget(&state->python);
   if (!trace_write_thread(&state->writer, run_file_now(&recorder.file), state->tid) &&
       next_chunk_locked(state, next_capacity(state))) {
     trace_write_thread(&state->writer, run_file_now(&recorder.file), state->tid);

@@ -44,6 +44,7 @@ static bool recover(struct thread_state *state, const void *frame) {
     return false;
   }
   unwind_forget(&state->walk);
+  python_stacks_forget(&state->python);
   __atomic_store_n(&state->busy, 0, __ATOMIC_SEQ_CST);
   return recorder_next_chunk(state, RUN_FILE_CHUNK_MIN);
 }
