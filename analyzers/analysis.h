@@ -7,8 +7,10 @@
 #include "analyzers/holders.h"
 #include "analyzers/infer.h"
 #include "analyzers/infer_sequence.h"
+#include "analyzers/lasting.h"
 #include "analyzers/op_name.h"
 #include "analyzers/regions.h"
+#include "analyzers/stack_traits.h"
 #include "analyzers/steps.h"
 #include "analyzers/symbols.h"
 #include "analyzers/threads.h"
@@ -35,7 +37,9 @@ struct analysis {
   struct infer_sequence sequence; /* fed as long as nobody tells what is saved */
   struct infer_result inferred;   /* to be put in where nobody did */
   uint64_t lasting_bytes;         /* facts_peak has them */
-  struct small_sums small; /* of all small blocks */
+  struct small_sums small;        /* of all small blocks */
+  struct stack_traits traits;     /* these two from the first that needs them on, when every event has been seen */
+  struct lasting lasting;
   uint64_t events;
   uint64_t end_ns; /* of the process, or of the last event if that is later */
 };

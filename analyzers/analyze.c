@@ -223,6 +223,8 @@ static void analysis_fini(struct analysis *analysis) {
   forget_reading(analysis);
   infer_result_fini(&analysis->inferred);
   infer_sequence_fini(&analysis->sequence);
+  lasting_fini(&analysis->lasting);
+  stack_traits_fini(&analysis->traits);
   op_names_close(analysis->names);
   symbols_close(analysis->symbols);
   trace_reader_close(analysis->reader);

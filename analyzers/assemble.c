@@ -1,5 +1,6 @@
 /* Turns the counters of an analysis into facts: run, peak, categories, steps, timeline, projection. What names blocks
  * and stacks is in assemble_saved.c. */
+#include "analyzers/advice.h"
 #include "analyzers/analysis.h"
 #include "analyzers/assemble_saved.h"
 #include "analyzers/categories.h"
@@ -173,6 +174,7 @@ int assemble_facts(struct analysis *analysis, struct facts *facts) {
   rc = rc == 0 ? assemble_segments(analysis, facts) : rc;
   rc = rc == 0 ? facts_count_ops(facts) : rc;
   rc = rc == 0 ? projection_compute_all(facts) : rc;
+  rc = rc == 0 ? advice_find(analysis, facts, shares) : rc;
   free(shares);
   return rc;
 }

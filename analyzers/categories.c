@@ -1,11 +1,9 @@
 /* A block that lasts counts under its category from its first event to its last, and while an op holds it for backward as a
  * saved activation; sums over time are kept as differences from one sample to the next. Everything that does not last is
- * what is left: temporary within a step, other outside. */
+ * what is left: temporary once the first step has begun, other before. */
 #include "analyzers/categories.h"
 
 #include "analyzers/category_rules.h"
-#include "analyzers/lasting.h"
-#include "analyzers/stack_traits.h"
 #include "common/error.h"
 
 #include <stdlib.h>
@@ -79,8 +77,9 @@ static void count_row(const struct category_rules *rules, struct block_count *co
   }
 }
 
-static void count_block(const struct ledger *ledger, struct category_rules *rules, const struct lasting_block *block) {
-  struct block_count counted = {.ledger = ledger, .block = block, .base = category_rules_judge(rules, block)};
+static void count_block(const struct ledger *ledger, struct category_rules *rules, struct lasting_block *block) {
+  block->category = category_rules_judge(rules, block);
+  struct block_count counted = {.ledger = ledger, .block = block, .base = block->category};
   count(ledger, counted.base, block->stack, block->bytes, block->alloc_event, block->free_event);
   for (uint32_t i = 0; i < block->rows_count; i++) {
     count_row(rules, &counted, lasting_row(rules->lasting, block, i));
@@ -97,13 +96,18 @@ static uint64_t take(uint64_t *left, int64_t bytes) {
   return taken;
 }
 
-static void share_out(uint64_t live, const struct category_shares *shares, int64_t small, bool in_step,
+static void share_out(uint64_t live, const struct category_shares *shares, int64_t small, enum category rest,
                       uint64_t *categories) {
   uint64_t left = live;
   for (int i = 0; i < CATEGORY_COUNT; i++) {
     categories[i] = take(&left, i == CATEGORY_SMALL ? small : shares->bytes[i]);
   }
-  categories[in_step ? CATEGORY_TEMPORARY : CATEGORY_OTHER] += left;
+  categories[rest] += left;
+}
+
+/* Where the last step ends is a guess, so what follows it counts as much. */
+static enum category rest_at(const struct analysis *analysis, uint64_t event) {
+  return steps_begun(&analysis->steps, event) ? CATEGORY_TEMPORARY : CATEGORY_OTHER;
 }
 
 static void share_out_samples(const struct analysis *analysis, const struct ledger *ledger, struct facts *facts) {
@@ -111,19 +115,18 @@ static void share_out_samples(const struct analysis *analysis, const struct ledg
   for (size_t i = 0; i < facts->timeline_count; i++) {
     struct facts_sample *sample = &facts->timeline[i];
     const int64_t small = (int64_t)sample->categories[CATEGORY_SMALL];
-    int step;
     for (int c = 0; c < CATEGORY_COUNT; c++) {
       sums.bytes[c] = timeline_sum(sums.bytes[c], (uint64_t)ledger->differences[i].bytes[c]);
     }
-    steps_phase_at(&analysis->steps, analysis->timeline.sample_events[i], &step);
-    share_out(sample->live_bytes, &sums, small, step >= 0, sample->categories);
+    share_out(sample->live_bytes, &sums, small, rest_at(analysis, analysis->timeline.sample_events[i]),
+              sample->categories);
   }
 }
 
 /* What does not last is known at the peak by its stacks: the rest of what they had then. */
 static void share_out_peak(const struct analysis *analysis, struct category_shares *shares, struct facts *facts) {
   const struct timeline *timeline = &analysis->timeline;
-  const bool in_step = facts->peak.step >= 0;
+  const enum category rest_category = rest_at(analysis, timeline->peak_event);
   struct category_shares sums = {{0}};
   for (uint32_t i = 0; i < timeline->stacks_limit; i++) {
     int64_t rest = timeline->stacks[i].peak_bytes;
@@ -131,20 +134,19 @@ static void share_out_peak(const struct analysis *analysis, struct category_shar
       rest = timeline_sum(rest, -(uint64_t)shares[i].bytes[c]);
       sums.bytes[c] = timeline_sum(sums.bytes[c], (uint64_t)shares[i].bytes[c]);
     }
-    shares[i].bytes[in_step ? CATEGORY_TEMPORARY : CATEGORY_OTHER] += rest > 0 ? rest : 0;
+    shares[i].bytes[rest_category] += rest > 0 ? rest : 0;
   }
-  share_out(facts->peak.bytes, &sums, timeline->peak_small, in_step, facts->categories);
+  share_out(facts->peak.bytes, &sums, timeline->peak_small, rest_category, facts->categories);
 }
 
-static int judge_all(struct analysis *analysis, const struct ledger *ledger, struct lasting *lasting,
-                     struct stack_traits *traits) {
+static int judge_all(struct analysis *analysis, const struct ledger *ledger) {
+  struct lasting *lasting = &analysis->lasting;
   struct category_rules rules = {.steps = &analysis->steps,
                                  .history = analysis->holders.history,
                                  .regions = &analysis->regions,
                                  .lasting = lasting,
-                                 .traits = traits};
-  int rc = stack_traits_init(traits);
-  rc = rc == 0 ? lasting_find(lasting, analysis->reader, traits, rules.steps, rules.history, rules.regions) : rc;
+                                 .traits = &analysis->traits};
+  int rc = lasting_find(lasting, analysis->reader, rules.traits, rules.steps, rules.history, rules.regions);
   rc = rc == 0 ? category_rules_init(&rules) : rc;
   for (size_t i = 0; i < lasting->blocks.count && rc == 0; i++) {
     count_block(ledger, &rules, lasting_at(lasting, i));
@@ -155,16 +157,14 @@ static int judge_all(struct analysis *analysis, const struct ledger *ledger, str
 
 int categories_assign(struct analysis *analysis, struct facts *facts, struct category_shares *shares) {
   struct ledger ledger = {.timeline = &analysis->timeline, .shares = shares};
-  struct lasting lasting = {0};
-  struct stack_traits traits = {.reader = analysis->reader, .symbols = analysis->symbols};
+  analysis->traits = (struct stack_traits){.reader = analysis->reader, .symbols = analysis->symbols};
   ledger.differences = calloc(facts->timeline_count + 1, sizeof *ledger.differences);
-  int rc = ledger.differences ? judge_all(analysis, &ledger, &lasting, &traits) : ERROR_MEMORY;
+  int rc = ledger.differences ? stack_traits_init(&analysis->traits) : ERROR_MEMORY;
+  rc = rc == 0 ? judge_all(analysis, &ledger) : rc;
   if (rc == 0) {
     share_out_samples(analysis, &ledger, facts);
     share_out_peak(analysis, shares, facts);
   }
-  stack_traits_fini(&traits);
-  lasting_fini(&lasting);
   free(ledger.differences);
   return rc;
 }

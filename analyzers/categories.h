@@ -14,7 +14,8 @@ struct category_shares { /* of one allocation stack, at the peak: bytes */
 };
 
 /* Fills in facts->categories, the categories of facts->timeline, and shares (by stack id, zeroed), each summing to what was
- * live. facts->peak and facts->timeline are there, and steps and rows are judged. Reads the trace a second time.
+ * live; finds analysis->lasting and judges what it holds. facts->peak and facts->timeline are there, and steps are known. Reads
+ * the trace a second time.
  * 0, or ERROR_MEMORY. */
 int categories_assign(struct analysis *analysis, struct facts *facts, struct category_shares *shares);
 

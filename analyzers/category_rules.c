@@ -10,20 +10,6 @@ enum { STEPS_OF_A_STATE = 3 };
 
 /* ---- where in the training loop ---------------------------------------------------------------------------------- */
 
-/* How many steps have begun by this event. */
-static size_t steps_begun(const struct steps *steps, uint64_t event) {
-  size_t low = 0, high = steps->count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (steps->items[middle].begin_event <= event) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
-}
-
 struct life {
   const struct lasting_block *block;
   uint64_t end;     /* event; LASTING_NEVER: it lived as long as the program */
@@ -57,10 +43,14 @@ static bool lives_to_the_end(const struct category_rules *rules, const struct li
   return life->end == LASTING_NEVER || (life->outlived > 0 && life->end > last->backward_end_event);
 }
 
-/* By the end of the step that was under way when it was born, or of the next one if that was between steps. */
+/* By the end of the step that was under way when it was born, or of the next one if that was between steps. Where the last
+ * step ends is a guess. */
 static bool ends_within_step(const struct category_rules *rules, const struct life *life) {
   size_t index = born_between_steps(life) ? life->begun : life->begun - 1;
-  return index < rules->steps->count && life->end <= rules->steps->items[index].end_event;
+  if (index + 1 >= rules->steps->count) {
+    return life->end != LASTING_NEVER;
+  }
+  return life->end <= rules->steps->items[index].end_event;
 }
 
 static enum category passing(const struct category_rules *rules, const struct life *life) {

@@ -27,6 +27,12 @@ const char *const phase_names[PHASE_COUNT] = {
     [PHASE_UPDATE] = "update",
 };
 
+const char *const advice_names[ADVICE_KINDS] = {
+    [ADVICE_FEW_BITS] = "few_bits",   [ADVICE_MASK_BITS] = "mask_bits",   [ADVICE_FREE_GRADIENTS] = "free_gradients",
+    [ADVICE_FREE_KEPT] = "free_kept", [ADVICE_CHECKPOINT] = "checkpoint", [ADVICE_RECOMPUTE] = "recompute",
+    [ADVICE_FOREACH] = "foreach",     [ADVICE_TEMPORARY] = "temporary",
+};
+
 void facts_fini(struct facts *facts) {
   for (size_t i = 0; i < facts->saved_count; i++) {
     free(facts->saved[i].holders);
@@ -45,6 +51,7 @@ void facts_fini(struct facts *facts) {
   free(facts->segments);
   free(facts->replaceables);
   free(facts->busy_sites);
+  free(facts->advice);
   saved_history_close(facts->history);
   strings_close(facts->strings);
   *facts = (struct facts){0};

@@ -162,6 +162,31 @@ struct facts_replaceable { /* an eligible block, or an eligible piece of an aren
   uint64_t free_event;    /* the block ended in the run that was recorded */
 };
 
+enum advice_kind {
+  ADVICE_FEW_BITS,       /* codes in place of what pointwise nonlinearities keep */
+  ADVICE_MASK_BITS,      /* a bit an element of the masks that dropout keeps */
+  ADVICE_FREE_GRADIENTS, /* gradients gone before the forward pass: zero_grad(set_to_none=True) there */
+  ADVICE_FREE_KEPT,      /* what the program keeps through backward and beyond although no op holds it */
+  ADVICE_CHECKPOINT,     /* layers whose activations are computed again in backward */
+  ADVICE_RECOMPUTE,      /* results of cheap ops that are computed again in backward */
+  ADVICE_FOREACH,        /* an optimizer's arithmetic on all parameters at once, one after the other instead */
+  ADVICE_TEMPORARY,      /* the largest temporaries at the peak, should they not be */
+  ADVICE_KINDS
+};
+extern const char *const advice_names[ADVICE_KINDS]; /* "few_bits", ..., as in the JSON */
+
+struct facts_advice { /* what would have lowered the peak of this run; see advice.h */
+  enum advice_kind kind;
+  unsigned bits;        /* of few_bits and mask_bits, else 0 */
+  char *ops;            /* that hold, or allocated, the blocks: "gelu, silu", by bytes */
+  char *layers;         /* "blocks.*.mlp.1", by bytes; "" unless recorded with --layers */
+  char *site;           /* of the largest allocation, where that says more; "" */
+  uint64_t blocks;      /* in the representative step, or at the peak */
+  uint64_t bytes;       /* of the peak that it concerns */
+  uint64_t peak_bytes;  /* what the peak would have been, simulated */
+  int64_t saving_bytes; /* peak.bytes less that */
+};
+
 struct strings;       /* analyzers/strings.h */
 struct saved_history; /* analyzers/saved_history.h */
 
@@ -196,6 +221,8 @@ struct facts {
   size_t segments_count;
   struct facts_replaceable *replaceables; /* of every step, by begin_event, those of an arena in a row */
   size_t replaceables_count;
+  struct facts_advice *advice; /* by saving_bytes, largest first */
+  size_t advice_count;
   struct saved_history *history; /* the saved blocks of every step (facts_saved.h); NULL if a store was read without */
 };
 

@@ -129,9 +129,12 @@ static void append_to_row(struct holders *holders, struct saved_row *row, uint32
   }
 }
 
+/* Could less be kept than this holder keeps, once its op has returned? */
 static bool is_candidate(const struct holders *holders, const struct saved_holder *holder, bool *saves_result) {
+  const uint32_t stack = saved_row_at(holders->history, holder->row)->stack;
   const char *op = op_names_canonical(holders->names, holder->raw_op, holders_node_class(holders, holder));
-  return op_is_pointwise(op, saves_result);
+  return op_is_pointwise(op, saves_result) ||
+         op_holds_mask(op, op_names_canonical(holders->names, op_names_of_stack(holders->names, stack, NULL), ""));
 }
 
 static int watch_op(struct holders *holders, struct saved_holder *holder, uint32_t index, size_t frame,

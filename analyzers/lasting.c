@@ -2,6 +2,7 @@
 #include "analyzers/lasting.h"
 
 #include "analyzers/lifetimes.h"
+#include "analyzers/map64.h"
 #include "common/error.h"
 
 #include <stdlib.h>
@@ -14,7 +15,9 @@ struct row_of_block {
 struct search {
   struct lasting *lasting;
   struct stack_traits *traits;
-  uint64_t *edges; /* events at which a phase of a step begins or a step ends, ascending */
+  const struct steps *steps;
+  struct map64 parameter_sizes; /* the keys */
+  uint64_t *edges;              /* events at which a phase of a step begins or a step ends, ascending */
   size_t edges_count;
   uint32_t stacks_limit;
 };
@@ -54,7 +57,8 @@ static int by_block(const void *a, const void *b) {
                                           : (x->row > y->row) - (x->row < y->row);
 }
 
-static int list_rows(struct lasting *lasting, const struct saved_history *history, const struct regions *regions) {
+static int list_rows(struct lasting *lasting, const struct saved_history *history, const struct regions *regions,
+                     struct map64 *parameter_sizes) {
   for (uint32_t i = 0; i < history->rows.count; i++) {
     const struct saved_row *row = saved_row_at(history, i);
     struct row_of_block *entry = spill_push(&lasting->rows);
@@ -62,6 +66,9 @@ static int list_rows(struct lasting *lasting, const struct saved_history *histor
       return ERROR_MEMORY;
     }
     const struct arena *arena = row->region ? arena_at(regions, region_at(regions, row->region - 1)->arena) : NULL;
+    if (row->resident && row->bytes && !map64_put(parameter_sizes, row->bytes)) {
+      return ERROR_MEMORY;
+    }
     *entry = (struct row_of_block){arena ? arena->alloc_event : row->alloc_event, i};
   }
   qsort(lasting->rows.base, lasting->rows.count, lasting->rows.item_size, by_block);
@@ -95,6 +102,26 @@ static size_t first_row(const struct lasting *lasting, uint64_t alloc_event) {
   return low;
 }
 
+static bool is_added(const struct search *search, const struct lifetime *lifetime) {
+  enum { WANTED = STACK_OF_TENSOR | STACK_IN_BACKWARD };
+  int step;
+  return map64_find(&search->parameter_sizes, lifetime->bytes) &&
+         (stack_traits_of(search->traits, lifetime->alloc_stack) & WANTED) == WANTED &&
+         steps_phase_at(search->steps, lifetime->alloc_event, &step) == PHASE_BACKWARD;
+}
+
+static int visit_passing(const struct search *search, const struct lifetime *lifetime) {
+  if (!is_added(search, lifetime)) {
+    return 0;
+  }
+  struct lasting_added *added = spill_push(&search->lasting->added);
+  if (!added) {
+    return ERROR_MEMORY;
+  }
+  *added = (struct lasting_added){lifetime->bytes, lifetime->alloc_event, lifetime->free_event, lifetime->alloc_stack};
+  return 0;
+}
+
 static int visit(void *context, const struct lifetime *lifetime) {
   struct search *search = context;
   struct lasting *lasting = search->lasting;
@@ -106,7 +133,7 @@ static int visit(void *context, const struct lifetime *lifetime) {
   }
   const bool in_teardown = stack_traits_of(search->traits, lifetime->free_stack) & STACK_IN_TEARDOWN;
   if (!outlives && !in_teardown && row == end) {
-    return 0;
+    return visit_passing(search, lifetime);
   }
   struct lasting_block *block = spill_push(&lasting->blocks);
   if (!block) {
@@ -122,6 +149,11 @@ static int visit(void *context, const struct lifetime *lifetime) {
   return 0;
 }
 
+static int added_by_alloc(const void *a, const void *b) {
+  const struct lasting_added *x = a, *y = b;
+  return (x->alloc_event > y->alloc_event) - (x->alloc_event < y->alloc_event);
+}
+
 static int by_alloc(const void *a, const void *b) {
   const struct lasting_block *x = a, *y = b;
   return (x->alloc_event > y->alloc_event) - (x->alloc_event < y->alloc_event);
@@ -129,21 +161,27 @@ static int by_alloc(const void *a, const void *b) {
 
 int lasting_find(struct lasting *lasting, struct trace_reader *reader, struct stack_traits *traits,
                  const struct steps *steps, const struct saved_history *history, const struct regions *regions) {
-  struct search search = {.lasting = lasting, .traits = traits, .stacks_limit = trace_reader_stack_limit(reader)};
+  struct search search = {
+      .lasting = lasting, .traits = traits, .steps = steps, .stacks_limit = trace_reader_stack_limit(reader)};
+  const struct lifetimes_visitor visitor = {.context = &search, .ends = visit};
   *lasting = (struct lasting){0};
   int rc = spill_open(&lasting->blocks, sizeof(struct lasting_block));
+  rc = rc == 0 ? spill_open(&lasting->added, sizeof(struct lasting_added)) : rc;
   rc = rc == 0 ? spill_open(&lasting->rows, sizeof(struct row_of_block)) : rc;
   rc = rc == 0 ? list_edges(&search, steps) : rc;
-  rc = rc == 0 ? list_rows(lasting, history, regions) : rc;
-  rc = rc == 0 && search.edges_count + lasting->rows.count ? lifetimes_each(reader, visit, &search) : rc;
+  rc = rc == 0 ? list_rows(lasting, history, regions, &search.parameter_sizes) : rc;
+  rc = rc == 0 && search.edges_count + lasting->rows.count ? lifetimes_each(reader, &visitor) : rc;
   if (rc == 0) {
     qsort(lasting->blocks.base, lasting->blocks.count, lasting->blocks.item_size, by_alloc);
+    qsort(lasting->added.base, lasting->added.count, lasting->added.item_size, added_by_alloc);
   }
+  map64_fini(&search.parameter_sizes);
   free(search.edges);
   return rc;
 }
 
 void lasting_fini(struct lasting *lasting) {
   spill_fini(&lasting->blocks);
+  spill_fini(&lasting->added);
   spill_fini(&lasting->rows);
 }

@@ -1,13 +1,14 @@
-/* Replays allocations and frees alone. Events are numbered as analyze.c numbers them. */
+/* Replays allocations, frees and sums of small blocks. Events are numbered, and bytes counted, as in the first reading. */
 #include "analyzers/lifetimes.h"
 
 #include "analyzers/blocks.h"
+#include "analyzers/timeline.h"
 
 struct replay {
   struct blocks blocks; /* block->row is the thread that allocated */
   uint64_t event;
-  int (*visit)(void *context, const struct lifetime *lifetime);
-  void *context;
+  int64_t live;
+  const struct lifetimes_visitor *visitor;
 };
 
 static struct lifetime lifetime_of(const struct block *block) {
@@ -23,6 +24,17 @@ static struct lifetime lifetime_of(const struct block *block) {
   };
 }
 
+static int tell_end(const struct replay *replay, const struct lifetime *lifetime) {
+  const struct lifetimes_visitor *visitor = replay->visitor;
+  return visitor->ends ? visitor->ends(visitor->context, lifetime) : 0;
+}
+
+static int tell_begin(const struct replay *replay, const struct block *block) {
+  const struct lifetimes_visitor *visitor = replay->visitor;
+  const struct lifetime lifetime = lifetime_of(block);
+  return visitor->begins ? visitor->begins(visitor->context, &lifetime) : 0;
+}
+
 static int block_ends(struct replay *replay, struct block *block, const struct trace_event *event) {
   struct lifetime lifetime = lifetime_of(block);
   lifetime.free_event = replay->event;
@@ -32,8 +44,9 @@ static int block_ends(struct replay *replay, struct block *block, const struct t
     lifetime.free_stack = event->stack;
     lifetime.freed_in_release = event->in_release;
   }
+  replay->live = timeline_sum(replay->live, -block->size);
   blocks_remove(&replay->blocks, block);
-  return replay->visit(replay->context, &lifetime);
+  return tell_end(replay, &lifetime);
 }
 
 static int on_alloc(struct replay *replay, const struct trace_event *event) {
@@ -53,16 +66,30 @@ static int on_alloc(struct replay *replay, const struct trace_event *event) {
   block->time_ns = event->time_ns;
   block->stack = event->stack;
   block->row = event->tid;
-  return 0;
+  replay->live = timeline_sum(replay->live, block->size);
+  return tell_begin(replay, block);
 }
 
 static int on_event(struct replay *replay, const struct trace_event *event) {
+  const struct lifetimes_visitor *visitor = replay->visitor;
+  struct block *block;
+  int rc = 0;
   replay->event++;
-  if (event->kind == TRACE_ALLOC) {
-    return on_alloc(replay, event);
+  switch (event->kind) {
+  case TRACE_ALLOC:
+    rc = on_alloc(replay, event);
+    break;
+  case TRACE_FREE:
+    block = blocks_find(&replay->blocks, event->address);
+    rc = block ? block_ends(replay, block, event) : 0;
+    break;
+  case TRACE_SMALL:
+    replay->live = timeline_sum(replay->live, event->small.alloc_bytes - event->small.free_bytes);
+    break;
+  default:
+    break;
   }
-  struct block *block = event->kind == TRACE_FREE ? blocks_find(&replay->blocks, event->address) : NULL;
-  return block ? block_ends(replay, block, event) : 0;
+  return rc == 0 && visitor->settled ? visitor->settled(visitor->context, replay->event, replay->live) : rc;
 }
 
 static int visit_survivors(struct replay *replay) {
@@ -70,15 +97,14 @@ static int visit_survivors(struct replay *replay) {
   for (size_t i = 0; rc == 0 && i < replay->blocks.capacity; i++) {
     if (replay->blocks.slots[i].address) {
       struct lifetime lifetime = lifetime_of(&replay->blocks.slots[i]);
-      rc = replay->visit(replay->context, &lifetime);
+      rc = tell_end(replay, &lifetime);
     }
   }
   return rc;
 }
 
-int lifetimes_each(struct trace_reader *reader, int (*visit)(void *context, const struct lifetime *lifetime),
-                   void *context) {
-  struct replay replay = {.visit = visit, .context = context};
+int lifetimes_each(struct trace_reader *reader, const struct lifetimes_visitor *visitor) {
+  struct replay replay = {.visitor = visitor};
   struct error damage = {0};
   struct trace_event event;
   int rc = 0;

@@ -1,5 +1,5 @@
 /* Every block of a trace with the whole of its life, in a second reading: what can only be judged with hindsight
- * (categories, inference) is decided from these. Memory grows with the blocks that are live at a time. */
+ * (categories, advice) is decided from these. Memory grows with the blocks that are live at a time. */
 #ifndef ACTSCOPE_ANALYZERS_LIFETIMES_H
 #define ACTSCOPE_ANALYZERS_LIFETIMES_H
 
@@ -20,10 +20,17 @@ struct lifetime {
   bool freed_in_release; /* within SavedVariable::reset_data() */
 };
 
-/* Rewinds the reader and calls visit for every block when it ends, then for those that never do; `lifetime` is good for
- * that call. Stops at what visit returns, unless it is 0. 0, or that, or ERROR_MEMORY. Damage ends the reading: what the
- * first reading made of it has been said already. */
-int lifetimes_each(struct trace_reader *reader, int (*visit)(void *context, const struct lifetime *lifetime),
-                   void *context);
+struct lifetimes_visitor { /* each may be NULL; what one returns, unless it is 0, stops the reading */
+  void *context;
+  /* `lifetime` is good for the call. A block begins: its end is not known, NEVER. */
+  int (*begins)(void *context, const struct lifetime *lifetime);
+  int (*ends)(void *context, const struct lifetime *lifetime); /* those that never do last of all */
+  /* The event is over; live bytes of the whole heap, small blocks included, as the timeline counts them. */
+  int (*settled)(void *context, uint64_t event, int64_t live);
+};
+
+/* Rewinds the reader and goes through the whole trace. 0, what a visitor returned, or ERROR_MEMORY. Damage ends the reading:
+ * what the first reading made of it has been said already. */
+int lifetimes_each(struct trace_reader *reader, const struct lifetimes_visitor *visitor);
 
 #endif

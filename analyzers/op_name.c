@@ -392,6 +392,14 @@ bool op_is_pointwise(const char *op, bool *saves_result) {
   return false;
 }
 
+/* Dropout that autograd does not know as one op multiplies by a mask that it fills at random; the other keeps a mask itself. */
+bool op_holds_mask(const char *op, const char *op_allocated) {
+  static const char *const holders[] = {"mul", "native_dropout"};
+  static const char *const makers[] = {"dropout",   "alpha_dropout", "feature_dropout", "feature_alpha_dropout",
+                                       "bernoulli", "native_dropout"};
+  return words_have(WORDS(holders), op, strlen(op)) && words_have(WORDS(makers), op_allocated, strlen(op_allocated));
+}
+
 const char *op_pointwise_name(size_t index) {
   return index < sizeof pointwise / sizeof *pointwise ? pointwise[index].name : NULL;
 }

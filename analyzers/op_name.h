@@ -43,6 +43,9 @@ bool op_names_agree(const char *raw_name, const char *node_class);
  * *saves_result (may be NULL) is whether it keeps its result (relu, tanh, sigmoid) rather than its input. */
 bool op_is_pointwise(const char *op, bool *saves_result);
 
+/* Is what this op holds the mask of a dropout, given the op that allocated it? A bit an element would do for it. */
+bool op_holds_mask(const char *op, const char *op_allocated);
+
 /* The names that op_is_pointwise knows, from index 0 on; NULL past the last. */
 const char *op_pointwise_name(size_t index);
 

@@ -2,15 +2,11 @@
  * that lived then, C their codes, R the room in arenas to compute in. All but L change only where segments begin. */
 #include "analyzers/projection.h"
 
+#include "analyzers/simulation.h"
 #include "common/error.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct change {
-  uint64_t event;
-  int64_t bytes;
-};
 
 uint64_t projection_code_bytes(uint64_t elements, unsigned bits) {
   return elements / 8 * bits + (elements % 8 * bits + 7) / 8;
@@ -23,11 +19,6 @@ static bool wanted(const char *op, const char *const *functions, size_t count) {
     }
   }
   return count == 0;
-}
-
-static int by_event(const void *a, const void *b) {
-  const struct change *x = a, *y = b;
-  return (x->event > y->event) - (x->event < y->event);
 }
 
 /* Sums wrap rather than overflow: a store may hold any numbers. */
@@ -43,7 +34,7 @@ struct room {
   int64_t bytes;
 };
 
-static size_t leave_room(struct room *room, const struct facts_replaceable *next, struct change *changes) {
+static size_t leave_room(struct room *room, const struct facts_replaceable *next, struct level_change *changes) {
   const int64_t bytes = room->bytes;
   size_t count = 0;
   if (next && next->arena == room->arena) {
@@ -51,8 +42,8 @@ static size_t leave_room(struct room *room, const struct facts_replaceable *next
     return 0;
   }
   if (room->arena) {
-    changes[count++] = (struct change){room->begin_event, bytes};
-    changes[count++] = (struct change){room->free_event, (int64_t) - (uint64_t)bytes};
+    changes[count++] = (struct level_change){room->begin_event, bytes};
+    changes[count++] = (struct level_change){room->free_event, (int64_t) - (uint64_t)bytes};
   }
   *room =
       next ? (struct room){next->arena, next->begin_event, next->free_event, (int64_t)next->bytes} : (struct room){0};
@@ -60,7 +51,7 @@ static size_t leave_room(struct room *room, const struct facts_replaceable *next
 }
 
 static size_t collect_changes(const struct facts *facts, struct facts_projection *out, const char *const *functions,
-                              size_t functions_count, struct change *changes) {
+                              size_t functions_count, struct level_change *changes) {
   struct room room = {0};
   size_t count = 0;
   for (size_t i = 0; i < facts->replaceables_count; i++) {
@@ -70,70 +61,50 @@ static size_t collect_changes(const struct facts *facts, struct facts_projection
     }
     count += leave_room(&room, block, changes + count);
     int64_t codes = (int64_t)projection_code_bytes(block->elements, out->bits), bytes = (int64_t)block->bytes;
-    changes[count++] = (struct change){block->begin_event, plus(codes, (int64_t)-block->bytes)};
-    changes[count++] = (struct change){block->release_event, (int64_t) - (uint64_t)codes};
-    changes[count++] = (struct change){block->free_event, bytes};
+    changes[count++] = (struct level_change){block->begin_event, plus(codes, (int64_t)-block->bytes)};
+    changes[count++] = (struct level_change){block->release_event, (int64_t) - (uint64_t)codes};
+    changes[count++] = (struct level_change){block->free_event, bytes};
     if (block->listed) {
       out->eligible_bytes += block->bytes;
       out->code_bytes += (uint64_t)codes;
     }
   }
   count += leave_room(&room, NULL, changes + count);
-  qsort(changes, count, sizeof *changes, by_event);
   return count;
 }
 
-static int64_t highest(const struct facts *facts, const struct change *changes, size_t count) {
-  int64_t peak = 0, difference = 0;
-  size_t next = 0;
-  for (size_t i = 0; i < facts->segments_count; i++) {
-    for (; next < count && changes[next].event <= facts->segments[i].event; next++) {
-      difference = plus(difference, changes[next].bytes);
-    }
-    int64_t level = plus(facts->segments[i].peak_bytes, difference);
-    peak = level > peak ? level : peak;
+/* differences may be NULL. */
+static int simulate(const struct facts *facts, const char *const *functions, size_t count, struct facts_projection *out,
+                    int64_t *differences) {
+  if (out->bits < 1 || out->bits > PROJECTION_BITS_MAX) {
+    return ERROR_USAGE;
   }
-  return peak;
+  struct level_change *changes = calloc(5 * facts->replaceables_count + 1, sizeof *changes);
+  if (!changes) {
+    return ERROR_MEMORY;
+  }
+  size_t changes_count = collect_changes(facts, out, functions, count, changes);
+  out->peak_bytes =
+      (uint64_t)simulation_of_segments(facts->segments, facts->segments_count, changes, changes_count, differences);
+  free(changes);
+  return 0;
 }
 
 int projection_compute(const struct facts *facts, unsigned bits, const char *const *functions, size_t count,
                        struct facts_projection *out) {
-  if (bits < 1 || bits > PROJECTION_BITS_MAX) {
-    return ERROR_USAGE;
-  }
-  struct change *changes = calloc(5 * facts->replaceables_count + 1, sizeof *changes);
-  if (!changes) {
-    return ERROR_MEMORY;
-  }
   *out = (struct facts_projection){.bits = bits};
-  size_t changes_count = collect_changes(facts, out, functions, count, changes);
-  out->peak_bytes = (uint64_t)highest(facts, changes, changes_count);
-  out->saving_bytes = (int64_t)(facts->peak.bytes - out->peak_bytes);
-  out->saving_percent = facts->peak.bytes ? 100.0 * (double)out->saving_bytes / (double)facts->peak.bytes : 0;
-  free(changes);
-  return 0;
+  int rc = simulate(facts, functions, count, out, NULL);
+  if (rc == 0) {
+    out->saving_bytes = (int64_t)(facts->peak.bytes - out->peak_bytes);
+    out->saving_percent = facts->peak.bytes ? 100.0 * (double)out->saving_bytes / (double)facts->peak.bytes : 0;
+  }
+  return rc;
 }
 
 int projection_differences(const struct facts *facts, unsigned bits, const char *const *functions, size_t count,
                            int64_t *differences) {
   struct facts_projection sums = {.bits = bits};
-  if (bits < 1 || bits > PROJECTION_BITS_MAX) {
-    return ERROR_USAGE;
-  }
-  struct change *changes = calloc(5 * facts->replaceables_count + 1, sizeof *changes);
-  if (!changes) {
-    return ERROR_MEMORY;
-  }
-  const size_t changes_count = collect_changes(facts, &sums, functions, count, changes);
-  int64_t difference = 0;
-  for (size_t i = 0, next = 0; i < facts->segments_count; i++) {
-    for (; next < changes_count && changes[next].event <= facts->segments[i].event; next++) {
-      difference = plus(difference, changes[next].bytes);
-    }
-    differences[i] = difference;
-  }
-  free(changes);
-  return 0;
+  return simulate(facts, functions, count, &sums, differences);
 }
 
 int projection_compute_all(struct facts *facts) {

@@ -39,7 +39,7 @@ struct saved_holder {
   uint8_t source;         /* enum saved_source */
   bool released;          /* by a release, not by the end of its block */
   bool released_in_backward;
-  bool watched; /* a candidate for few-bit codes: its op end and release cut the timeline */
+  bool watched; /* a candidate for few-bit codes or masks of bits: its op end and release cut the timeline */
 };
 
 struct saved_row {

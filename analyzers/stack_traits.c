@@ -81,6 +81,9 @@ static unsigned traits_of_operator(const char *function) {
   if (length && name[length - 1] == '_') {
     name[length - 1] = '\0';
   }
+  if (begins(name, "foreach_")) {
+    return STACK_IN_FOREACH;
+  }
   return is_network_operator(name) ? STACK_IN_NETWORK_OP : is_like_operator(name) ? STACK_IN_LIKE_OP : 0;
 }
 
@@ -125,4 +128,18 @@ unsigned stack_traits_of(struct stack_traits *traits, uint32_t stack) {
     traits->known[stack] = (uint16_t)(LOOKED_AT | traits_of_frames(traits, stack));
   }
   return traits->known[stack] & ~(unsigned)LOOKED_AT;
+}
+
+uint64_t stack_traits_backward_place(const struct stack_traits *traits, uint32_t stack) {
+  const uint64_t time_ns = trace_reader_info(traits->reader)->end_ns;
+  size_t count = 0;
+  const uint64_t *frames = trace_reader_stack(traits->reader, stack, &count);
+  uint64_t place = 0xcbf29ce484222325u;
+  for (size_t i = 0; i < count; i++) {
+    if (traits_of_function(symbols_name(traits->symbols, frames[i], time_ns)) == STACK_IN_BACKWARD) {
+      return place;
+    }
+    place = (place ^ frames[i]) * 0x100000001b3u;
+  }
+  return 0;
 }

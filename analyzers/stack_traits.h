@@ -16,6 +16,7 @@ enum stack_trait {
   STACK_IN_UPDATE_HOOK = 16, /* a hook that runs once a gradient is there: an optimizer within backward */
   STACK_IN_AUTOCAST = 32,
   STACK_IN_REDUCER = 64,   /* DistributedDataParallel's copies of gradients */
+  STACK_IN_FOREACH = 256,  /* arithmetic on a list of tensors, as an optimizer's on all parameters */
   STACK_IN_TEARDOWN = 128, /* the program has ended: the interpreter or libc cleans up */
 };
 
@@ -32,5 +33,9 @@ void stack_traits_fini(struct stack_traits *traits);
 
 /* Bits of enum stack_trait; 0 for a stack that is not there. */
 unsigned stack_traits_of(struct stack_traits *traits, uint32_t stack);
+
+/* The same for stacks that are equal from where they end to the autograd engine, whatever called backward; 0: it is in no
+ * backward pass. */
+uint64_t stack_traits_backward_place(const struct stack_traits *traits, uint32_t stack);
 
 #endif

@@ -351,8 +351,7 @@ static enum phase marked_phase_at(const struct steps *steps, uint64_t event) {
   return low ? steps->phases[low - 1].phase : PHASE_OUTSIDE;
 }
 
-/* The step that an event lies in; NULL: none. */
-static const struct step *step_at(const struct steps *steps, uint64_t event) {
+size_t steps_begun(const struct steps *steps, uint64_t event) {
   size_t low = 0, high = steps->count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
@@ -362,7 +361,13 @@ static const struct step *step_at(const struct steps *steps, uint64_t event) {
       high = middle;
     }
   }
-  return low && event < steps->items[low - 1].end_event ? &steps->items[low - 1] : NULL;
+  return low;
+}
+
+/* The step that an event lies in; NULL: none. */
+static const struct step *step_at(const struct steps *steps, uint64_t event) {
+  const size_t begun = steps_begun(steps, event);
+  return begun && event < steps->items[begun - 1].end_event ? &steps->items[begun - 1] : NULL;
 }
 
 enum phase steps_phase_at(const struct steps *steps, uint64_t event, int *step) {

@@ -75,6 +75,8 @@ int steps_backward(struct steps *steps, bool begins, uint64_t time_ns, struct th
 /* After the last event, at end_ns. */
 int steps_finish(struct steps *steps, uint64_t end_ns);
 
+/* How many steps have begun by this event. */
+size_t steps_begun(const struct steps *steps, uint64_t event);
 /* The step and phase at an event; *step = -1 outside any. */
 enum phase steps_phase_at(const struct steps *steps, uint64_t event, int *step);
 

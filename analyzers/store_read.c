@@ -5,6 +5,7 @@
 #include "analyzers/eligibility.h"
 #include "analyzers/facts_ops.h"
 #include "analyzers/saved_history.h"
+#include "analyzers/store_advice.h"
 #include "analyzers/store_history.h"
 #include "analyzers/store_row.h"
 #include "trace/trace_format.h"
@@ -472,8 +473,9 @@ static bool refers_to_steps(const struct facts *facts) {
 
 static int read_all(sqlite3 *db, struct facts *facts) {
   static int (*const tables[])(sqlite3 *, struct facts *) = {
-      read_run,      read_categories, read_steps,        read_saved,       read_sites,   read_stacks,     read_modules,
-      read_timeline, read_segments,   read_replaceables, read_projections, read_traffic, read_busy_sites,
+      read_run,         read_categories, read_steps,      read_saved,        read_sites,
+      read_stacks,      read_modules,    read_timeline,   read_segments,     read_replaceables,
+      read_projections, read_traffic,    read_busy_sites, store_read_advice,
   };
   facts->strings = strings_open();
   int rc = facts->strings ? 0 : SQLITE_NOMEM;

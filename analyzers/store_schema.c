@@ -43,7 +43,10 @@ const char store_tables[] =
     "release_event INTEGER NOT NULL,"
     " free_event INTEGER NOT NULL);"
     "CREATE TABLE projected (bits INTEGER PRIMARY KEY, peak_bytes INTEGER NOT NULL, saving_bytes INTEGER NOT NULL,"
-    " saving_percent REAL NOT NULL, eligible_bytes INTEGER NOT NULL, code_bytes INTEGER NOT NULL);";
+    " saving_percent REAL NOT NULL, eligible_bytes INTEGER NOT NULL, code_bytes INTEGER NOT NULL);"
+    "CREATE TABLE advice (position INTEGER PRIMARY KEY, kind TEXT NOT NULL, bits INTEGER NOT NULL, ops TEXT NOT NULL,"
+    " layers TEXT NOT NULL, site TEXT NOT NULL, blocks INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+    " peak_bytes INTEGER NOT NULL, saving_bytes INTEGER NOT NULL);";
 
 const char store_views[] =
     /* Of the representative step, as in a report. A block counts for every op that holds it. */

@@ -3,6 +3,7 @@
 
 #include "analyzers/map64.h"
 #include "analyzers/saved_history.h"
+#include "analyzers/store_advice.h"
 #include "analyzers/store_row.h"
 #include "analyzers/store_schema.h"
 #include "common/temporary.h"
@@ -401,9 +402,9 @@ static int write_projections(sqlite3 *db, const struct facts *facts) {
 
 static int write_all(sqlite3 *db, const struct facts *facts) {
   static int (*const tables[])(sqlite3 *, const struct facts *) = {
-      write_run,         write_categories, write_steps,      write_saved,    write_sites,
-      write_stacks,      write_modules,    write_timeline,   write_segments, write_replaceables,
-      write_projections, write_traffic,    write_busy_sites,
+      write_run,         write_categories, write_steps,      write_saved,        write_sites,
+      write_stacks,      write_modules,    write_timeline,   write_segments,     write_replaceables,
+      write_projections, write_traffic,    write_busy_sites, store_write_advice,
   };
   char identity[96];
   snprintf(identity, sizeof identity, "PRAGMA application_id=%d; PRAGMA user_version=%d;", STORE_APPLICATION_ID,

@@ -125,6 +125,15 @@ static void steps_section(const struct html_page *page) {
   html_table(page, "steps", "Steps of the training loop");
 }
 
+static bool has_advice(const struct html_page *page) {
+  return html_table_has(page, "advice");
+}
+
+static void advice_section(const struct html_page *page) {
+  paragraph(page, "Each by itself, the run simulated again: the savings do not add up.");
+  html_table(page, "advice", "What would have lowered the peak of this run");
+}
+
 static const struct section {
   const char *id, *title, *word; /* word: in the list of sections */
   bool (*has)(const struct html_page *page);
@@ -141,6 +150,7 @@ static const struct section {
     {"flame", "The peak by allocation stack", "Flame graph", html_flame_has, html_flame},
     {"sites", "Sites at the peak", "Sites", has_sites, sites_section},
     {"steps", "Steps", "Steps", has_steps, steps_section},
+    {"advice", "What would help most", "Advice", has_advice, advice_section},
     {"run", "The run, and how to see this again", "Run", always, html_run},
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };

@@ -4,6 +4,7 @@
  * is null; texts that say nothing are "". */
 #include "analyzers/facts_layers.h"
 #include "analyzers/site.h"
+#include "reports/advice_words.h"
 #include "reports/busy_sites.h"
 #include "reports/frames.h"
 #include "reports/groups.h"
@@ -242,6 +243,27 @@ static json_t *gradients_json(const struct gradients *gradients) {
   return array;
 }
 
+static json_t *advice_json(const struct facts *facts) {
+  json_t *array = json_array();
+  char text[ADVICE_WORDS_SIZE];
+  for (size_t i = 0; i < facts->advice_count; i++) {
+    const struct facts_advice *advice = &facts->advice[i];
+    json_t *object = json_object();
+    json_put_text(object, "kind", advice_names[advice->kind]);
+    json_put_text(object, "text", advice_words(advice, text));
+    json_put_count(object, "bytes", advice->bytes);
+    json_put_count(object, "blocks", advice->blocks);
+    json_put_count(object, "peak_bytes", advice->peak_bytes);
+    json_put_integer(object, "saving_bytes", advice->saving_bytes);
+    json_put_known(object, "bits", advice->bits ? (int)advice->bits : -1);
+    json_put_text(object, "ops", advice->ops);
+    json_put_text(object, "layers", advice->layers);
+    json_put_text(object, "site", advice->site);
+    json_array_append_new(array, object);
+  }
+  return array;
+}
+
 void report_json_emit(struct sink *sink, const struct facts *facts, const struct report_options *options) {
   json_t *root = json_begin("actscope.report/1");
   json_object_set_new(root, "run", run_json(&facts->run));
@@ -258,5 +280,6 @@ void report_json_emit(struct sink *sink, const struct facts *facts, const struct
   }
   json_object_set_new(root, "sites_at_peak", sites_json(facts, options, sink));
   json_object_set_new(root, "traffic", busy_sites_json(sink, facts, options->top));
+  json_object_set_new(root, "advice", advice_json(facts));
   json_emit(sink, root);
 }

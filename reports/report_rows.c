@@ -477,6 +477,33 @@ static void step_row(struct report_rows *rows, size_t index, struct report_cell 
   cells[6] = cell_number(step->complete);
 }
 
+static const struct report_column advice_columns[] = {
+    {"rank", NULL, CELL_NUMBER},      {"kind", NULL, CELL_TEXT},          {"saving_bytes", "saving", CELL_SIGNED_BYTES},
+    {NULL, "share", CELL_PERCENT},    {"peak_bytes", "peak", CELL_BYTES}, {"bytes", "of the peak", CELL_BYTES},
+    {"blocks", "blocks", CELL_COUNT}, {"bits", NULL, CELL_NUMBER},        {"ops", NULL, CELL_TEXT},
+    {"layers", NULL, CELL_TEXT},      {"site", NULL, CELL_TEXT},          {"text", "what", CELL_TEXT},
+};
+
+static size_t advice_count(const struct report_rows *rows) {
+  return rows->facts->advice_count;
+}
+
+static void advice_row(struct report_rows *rows, size_t index, struct report_cell *cells) {
+  const struct facts_advice *advice = &rows->facts->advice[index];
+  cells[0] = cell_number((int64_t)index);
+  cells[1] = cell_text(advice_names[advice->kind]);
+  cells[2] = cell_number(advice->saving_bytes);
+  cells[3] = share(advice->saving_bytes > 0 ? (uint64_t)advice->saving_bytes : 0, rows->facts->peak.bytes);
+  cells[4] = cell_count(advice->peak_bytes);
+  cells[5] = cell_count(advice->bytes);
+  cells[6] = cell_count(advice->blocks);
+  cells[7] = cell_known(advice->bits ? (int64_t)advice->bits : -1);
+  cells[8] = cell_text(advice->ops);
+  cells[9] = cell_text(advice->layers);
+  cells[10] = cell_text(advice->site);
+  cells[11] = cell_text(advice_words(advice, rows->advice));
+}
+
 /* ---- the tables -------------------------------------------------------------------------------------------------- */
 
 #define COLUMNS(array) array, sizeof(array) / sizeof *(array)
@@ -513,6 +540,7 @@ static const struct report_table tables[] = {
     {"busy_sites_page", "Most allocations", COLUMNS(busy_columns), .is_list = true, .for_pages = true,
      .count = busy_page_count, .row = busy_row, .bytes = busy_bytes},
     {"steps", "Steps", COLUMNS(step_columns), .is_long = true, .count = step_count, .row = step_row},
+    {"advice", "What would help most", COLUMNS(advice_columns), .count = advice_count, .row = advice_row},
 };
 
 const struct report_table *report_tables(size_t *count) {

@@ -3,6 +3,7 @@
 #define ACTSCOPE_REPORTS_REPORT_ROWS_H
 
 #include "analyzers/facts_layers.h"
+#include "reports/advice_words.h"
 #include "reports/format.h"
 #include "reports/groups.h"
 #include "reports/report.h"
@@ -70,7 +71,7 @@ struct report_rows { /* facts, or ranks, as the tables see them */
   struct group_reason reasons[GROUP_REASONS_MAX];
   size_t groups_count, sites_count, busy_sites_count, reasons_count;
   /* Texts of cells that have to be put together; good until the next row. */
-  char text[REPORT_TEXT_SIZE], more[REPORT_TEXT_SIZE], *holders;
+  char text[REPORT_TEXT_SIZE], more[REPORT_TEXT_SIZE], advice[ADVICE_WORDS_SIZE], *holders;
 };
 
 /* facts and options are borrowed. 0, or ERROR_MEMORY; the caller ends it with report_rows_fini, whatever the result. */

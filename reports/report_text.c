@@ -87,5 +87,6 @@ void report_text_emit(struct sink *sink, const struct facts *facts, const struct
     busy_sites_print(sink, facts, &options);
   }
   report_text_steps(sink, facts);
+  report_text_advice(sink, facts);
   summary_notes(facts, note, &(struct notes){.sink = sink});
 }

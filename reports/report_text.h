@@ -26,6 +26,9 @@ void report_text_gradients(struct sink *sink, const struct report_options *optio
 void report_text_reasons(struct sink *sink, const struct facts *facts);
 void report_text_steps(struct sink *sink, const struct facts *facts);
 
+/* report_text_advice.c */
+void report_text_advice(struct sink *sink, const struct facts *facts);
+
 /* report_text_blocks.c */
 /* What stands below an entry, at its column, cut to one line; nothing for NULL or "". */
 void report_text_below(struct sink *sink, int column, const char *text);

@@ -141,6 +141,18 @@ static void same_sites(const struct facts *a, const struct facts *b) {
   }
 }
 
+static void same_advice(const struct facts *a, const struct facts *b) {
+  cr_assert_eq(a->advice_count, b->advice_count);
+  for (size_t i = 0; i < a->advice_count; i++) {
+    const struct facts_advice *x = &a->advice[i], *y = &b->advice[i];
+    cr_assert(x->kind == y->kind && x->bits == y->bits && x->blocks == y->blocks && x->bytes == y->bytes);
+    cr_assert(x->peak_bytes == y->peak_bytes && x->saving_bytes == y->saving_bytes);
+    cr_assert_str_eq(x->ops, y->ops);
+    cr_assert_str_eq(x->layers, y->layers);
+    cr_assert_str_eq(x->site, y->site);
+  }
+}
+
 static void same_timelines(const struct facts *a, const struct facts *b) {
   cr_assert(a->timeline_count == b->timeline_count && a->segments_count == b->segments_count);
   cr_assert(a->replaceables_count == b->replaceables_count && a->projections_count == b->projections_count);
@@ -172,6 +184,7 @@ static void same_facts(const struct facts *a, const struct facts *b) {
   same_saved(a, b);
   same_sites(a, b);
   same_timelines(a, b);
+  same_advice(a, b);
 }
 
 struct stored {
@@ -202,6 +215,7 @@ Test(store, facts_come_back_field_by_field) {
   cr_assert_gt(stored.facts.replaceables_count, 0u);
   cr_assert_gt(stored.facts.stacks_count, 1u);
   cr_assert_eq(stored.facts.steps_count, 4);
+  cr_assert_gt(stored.facts.advice_count, 0u);
   cr_assert_eq(analyze_load(stored.path.text, &back, NULL, &err), 0, "%s", err.message);
   same_facts(&stored.facts, &back);
   /* A store of a store has what a report needs too, and an existing file is replaced. */

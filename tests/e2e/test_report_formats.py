@@ -176,6 +176,8 @@ class Formats(harness.TestCase):
             yield from (("traffic", name, key) for key in report["traffic"][name])
         for index, site in enumerate(report["traffic"]["sites"]):
             yield from (("busy_sites", str(index), key) for key in site)
+        for index, advice in enumerate(report["advice"]):
+            yield from (("advice", str(index), key) for key in advice)
         for index, block in enumerate(report["saved"]["list"]):
             yield from (("list", str(index), key) for key in block if key != "python_stack")
 
@@ -190,7 +192,7 @@ class Formats(harness.TestCase):
             return report["traffic"][row][key]
         if table == "busy_sites":
             return report["traffic"]["sites"][int(row)][key]
-        if table in ("list", "sites_at_peak"):
+        if table in ("list", "sites_at_peak", "advice"):
             value = (report["saved"] if table == "list" else report)[table][int(row)][key]
             return " ".join(h["op"] for h in value) if key == "holders" else value
         name = {"by_op": "op", "by_layer": "layer", "projection": "bits", "gradients": "bits",
@@ -237,6 +239,8 @@ class Formats(harness.TestCase):
                           for p in report["projection"]])
         self.assertEqual([(r["bytes"], r["category"], r["site"]) for r in tables["Sites at the peak"]],
                          [(words(s["bytes"]), s["category"], s["site"]) for s in report["sites_at_peak"]])
+        self.assertEqual([(r["peak"], r["of the peak"], r["blocks"]) for r in tables.get("What would help most", [])],
+                         [(words(a["peak_bytes"]), words(a["bytes"]), f"{a['blocks']:,}") for a in report["advice"]])
         self.assertEqual([(r["bits"], r["least cosine"]) for r in tables["Few-bit gradients against exact ones"]],
                          [(str(g["bits"]), f"{g['min_cosine']:.5f}") for g in report["gradients"]])
         if "selection" in report:
@@ -262,6 +266,9 @@ class Formats(harness.TestCase):
         self.html_figures(tables["sites_at_peak"], None,
                           [{**site, "category": site["category"].replace("_", " "), "op": site["op"] or "-"}
                            for site in report["sites_at_peak"]])
+        self.html_figures(tables.get("advice", []), None,
+                          [{key: advice[key] for key in ("saving_bytes", "peak_bytes", "bytes", "blocks", "text")}
+                           for advice in report["advice"]])
         self.html_figures(tables["run"], None, [report["run"]])
         listed = sum(int(row["blocks"][1]) * int(row["bytes each"][1]) for row in tables["groups"])
         if "selection" in report:

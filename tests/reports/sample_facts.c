@@ -237,6 +237,38 @@ static void add_modules(struct facts *facts) {
   facts->modules_count = 1;
 }
 
+/* One of every kind, whatever would come of it in such a run. */
+static void add_advice(struct facts *facts) {
+  static const struct {
+    unsigned bits;
+    const char *ops, *layers, *site;
+    uint64_t blocks, bytes, peak;
+  } all[ADVICE_KINDS] = {
+      [ADVICE_FEW_BITS] = {3, "gelu, silu", "blocks.*.mlp.1", "", 4, 96 * MIB, 398 * MIB},
+      [ADVICE_MASK_BITS] = {1, "dropout", "blocks.*.drop", "libtorch_cpu.so at::native::dropout", 8, 48 * MIB,
+                            440 * MIB},
+      [ADVICE_FREE_GRADIENTS] = {0, "", "", "", 30, 40 * MIB, 445 * MIB},
+      [ADVICE_FREE_KEPT] = {0, "addmm", "", "", 1, 16 * MIB, 469 * MIB},
+      [ADVICE_CHECKPOINT] = {0, "addmm, gelu, mul and 2 more", "blocks.*", "", 60, 280 * MIB, 230 * MIB},
+      [ADVICE_RECOMPUTE] = {0, "gelu", "", "", 4, 96 * MIB, 391 * MIB},
+      [ADVICE_FOREACH] = {0, "sqrt, add", "", "", 60, 20 * MIB, 470 * MIB},
+      [ADVICE_TEMPORARY] = {0, "mm", "", "libtorch_cpu.so at::native::matmul<a|b>", 1, 8 * MIB, 478 * MIB},
+  };
+  facts->advice = calloc(ADVICE_KINDS, sizeof *facts->advice);
+  for (int i = 0; i < ADVICE_KINDS; i++) {
+    facts->advice[facts->advice_count++] =
+        (struct facts_advice){.kind = (enum advice_kind)i,
+                              .bits = all[i].bits,
+                              .ops = keep(all[i].ops),
+                              .layers = keep(all[i].layers),
+                              .site = keep(all[i].site),
+                              .blocks = all[i].blocks,
+                              .bytes = all[i].bytes,
+                              .peak_bytes = all[i].peak,
+                              .saving_bytes = (int64_t)(facts->peak.bytes - all[i].peak)};
+  }
+}
+
 void sample_facts_gpt(struct facts *facts) {
   begin(facts);
   add_run(&facts->run);
@@ -252,6 +284,7 @@ void sample_facts_gpt(struct facts *facts) {
   add_stacks(facts);
   add_modules(facts);
   add_timeline(facts);
+  add_advice(facts);
 }
 
 static struct facts_busy_site busy(uint32_t stack, const char *name, uint64_t allocations, uint64_t bytes,
