@@ -16,7 +16,9 @@ static int name_holders(struct analysis *analysis, struct facts *facts) {
   for (uint32_t i = 0; i < history->holders.count; i++) {
     struct saved_holder *holder = saved_holder_at(history, i);
     const char *node_class = holders_node_class(&analysis->holders, holder);
-    const char *op = op_names_canonical(analysis->names, holder->raw_op, node_class);
+    const char *op = holder->source == SAVED_BY_ORDER_ALONE
+                         ? holder->raw_op
+                         : op_names_canonical(analysis->names, holder->raw_op, node_class);
     holder->op = strings_intern(facts->strings, *op ? op : "unknown");
     holder->layer = strings_intern(facts->strings, holder->layer);
     if (!holder->op || !holder->layer) {

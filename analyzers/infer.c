@@ -3,6 +3,7 @@
 
 #include "analyzers/infer_confidence.h"
 #include "analyzers/infer_frames.h"
+#include "analyzers/infer_ops.h"
 #include "analyzers/infer_patterns.h"
 #include "analyzers/infer_runs.h"
 #include "analyzers/infer_steps.h"
@@ -24,31 +25,38 @@ struct inference {
   struct infer_runs runs;
   struct infer_patterns patterns;
   struct infer_steps steps;
+  struct infer_ops ops;
   struct infer_result *result;
 };
 
 /* ---- who needs a block ------------------------------------------------------------------------------------------------ */
 
-/* The class of the node that let go of the block: on the stack of its free, else the last one that ran before. */
-static const char *releasing_node(struct inference *inference, const struct infer_step *step, uint32_t free_at) {
-  for (uint32_t back = 0; back <= NODE_WITHIN && free_at >= step->turn + back; back++) {
-    const char *class =
-        infer_frames_node(&inference->frames, infer_event_at(inference->sequence, free_at - back)->stack);
+static const char *op_at(const struct inference *inference, uint32_t place) {
+  return op_names_of_stack(inference->source->names, infer_event_at(inference->sequence, place)->stack, NULL);
+}
+
+/* The class of the node that let go of the block: it is on the stack of the free, or was on that of one of the last events
+ * before. There it may have been another node, which had nothing to allocate: the gradient that a pointwise op makes has the
+ * size of what it saved. */
+static const char *releasing_node(struct inference *inference, const struct infer_step *step,
+                                  const struct infer_block *block) {
+  for (uint32_t back = 0; back <= NODE_WITHIN && block->free_at >= step->turn + back; back++) {
+    const uint32_t at = block->free_at - back;
+    const char *class = infer_frames_node(&inference->frames, infer_event_at(inference->sequence, at)->stack);
     if (*class) {
-      return class;
+      const bool pointwise = op_is_pointwise(op_names_canonical(inference->source->names, "", class), NULL);
+      const bool fits = infer_block_of(inference->sequence, at)->bytes == block->bytes;
+      return back == 0 || !pointwise || fits ? class : "";
     }
   }
   return "";
 }
 
-static const char *op_at(const struct inference *inference, uint32_t place) {
-  return op_names_of_stack(inference->source->names, infer_event_at(inference->sequence, place)->stack, NULL);
-}
-
 /* The place where an op of this class first allocates, from the block's own allocation on; INFER_NEVER: it was not seen. */
 static uint32_t consumer_of(const struct inference *inference, const struct infer_step *step, uint32_t alloc_at,
                             const char *class) {
-  for (uint32_t at = alloc_at; at < step->turn && at - alloc_at < CONSUMER_WITHIN; at++) {
+  const uint32_t end = alloc_at < step->turn ? step->turn : step->end; /* it may be computed again within backward */
+  for (uint32_t at = alloc_at; at < end && at - alloc_at < CONSUMER_WITHIN; at++) {
     if (infer_block_of(inference->sequence, at)->alloc_at == at && op_names_agree(op_at(inference, at), class)) {
       return at;
     }
@@ -74,25 +82,33 @@ static int add(struct inference *inference, uint32_t place, struct insert insert
   if (!entry) {
     return ERROR_MEMORY;
   }
-  insert.number = infer_event_at(inference->sequence, place)->event;
+  insert.number = infer_event_at(inference->sequence, place)->number;
   *entry = insert;
   return 0;
+}
+
+/* The name of an op that was not seen, if any op needs the block: by the node that let go of it, else of what allocated it. */
+static const char *op_unseen(const struct inference *inference, const struct infer_block *block, const char *class) {
+  struct op_names *names = inference->source->names;
+  if (*class || inference->frames.has_libtorch) {
+    return op_names_canonical(names, *class ? "" : op_at(inference, block->alloc_at), class);
+  }
+  return infer_ops_name(&inference->ops, infer_alloc_stack(inference->sequence, block));
 }
 
 static int add_save(struct inference *inference, const struct infer_step *step, uint32_t number) {
   const struct infer_block *block = infer_block_at(inference->sequence, number);
   const bool by_torch = inference->frames.has_libtorch && block->free_at <= step->end;
-  const char *class = by_torch ? releasing_node(inference, step, block->free_at) : "";
+  const char *class = by_torch ? releasing_node(inference, step, block) : "";
   const uint32_t consumer = *class ? consumer_of(inference, step, block->alloc_at, class) : INFER_NEVER;
   const uint32_t place = consumer == INFER_NEVER ? block->alloc_at : consumer;
-  return add(
-      inference, place,
-      (struct insert){.block = number,
-                      .stack = infer_event_at(inference->sequence, place)->stack,
-                      .op = consumer == INFER_NEVER ? op_names_canonical(inference->source->names, "", class) : "",
-                      .what = SAVE,
-                      .behind = place == block->alloc_at,
-                      .known = *class != '\0'});
+  return add(inference, place,
+             (struct insert){.block = number,
+                             .stack = infer_event_at(inference->sequence, place)->stack,
+                             .op = consumer == INFER_NEVER ? op_unseen(inference, block, class) : "",
+                             .what = SAVE,
+                             .behind = place == block->alloc_at,
+                             .known = *class != '\0'});
 }
 
 /* What the program keeps beyond the backward pass: backward needs it no more. */
@@ -124,9 +140,33 @@ static int by_number(const void *a, const void *b) {
   return x->what != y->what ? x->what - y->what : (x->block > y->block) - (x->block < y->block);
 }
 
+/* Where there is no libtorch, blocks go by the functions that allocate them. */
+static int name_stacks(struct inference *inference) {
+  const struct spill *saved = &inference->steps.saved;
+  const size_t limit = (size_t)inference->sequence->stacks_limit + 1;
+  bool *known = calloc(limit, sizeof *known);
+  uint32_t *stacks = calloc(limit, sizeof *stacks);
+  size_t count = 0;
+  for (size_t i = 0; known && stacks && i < saved->count; i++) {
+    const uint32_t block = *(const uint32_t *)spill_at(saved, i);
+    const uint32_t stack = infer_alloc_stack(inference->sequence, infer_block_at(inference->sequence, block));
+    if (!known[stack]) {
+      known[stack] = true;
+      stacks[count++] = stack;
+    }
+  }
+  const int rc = known && stacks ? infer_ops_init(&inference->ops, inference->source->reader,
+                                                  inference->source->symbols, stacks, count)
+                                 : ERROR_MEMORY;
+  free(known);
+  free(stacks);
+  return rc;
+}
+
 static int add_all(struct inference *inference) {
   struct spill *inserts = &inference->result->inserts;
   int rc = spill_open(inserts, sizeof(struct insert));
+  rc = rc == 0 && !inference->frames.has_libtorch ? name_stacks(inference) : rc;
   for (size_t i = 0; i < inference->steps.items.count && rc == 0; i++) {
     rc = add_step(inference, infer_step_at(&inference->steps, i));
   }
@@ -202,6 +242,7 @@ int infer(const struct infer_source *source, struct infer_result *result) {
     result->confidence = 0;
   }
   rc = rc == 0 && result->confidence > 0 ? add_all(&inference) : rc;
+  infer_ops_fini(&inference.ops);
   infer_steps_fini(&inference.steps);
   infer_runs_fini(&inference.runs);
   infer_frames_fini(&inference.frames);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOKED_AT = 1, BACKWARD = 2, OF_PYTHON = 4, INLINES_MAX = 32, CLASS_MAX = 128 };
+enum { LOOKED_AT = 1, BACKWARD = 2, CALLS_PYTHON = 4, RECOMPUTES = 8, INLINES_MAX = 32, CLASS_MAX = 128 };
 
 int infer_frames_init(struct infer_frames *frames) {
   const struct trace_module *modules;
@@ -43,13 +43,20 @@ static bool names_backward(const char *function) {
   return false;
 }
 
+/* Where the backward pass calls Python: a custom function's backward, or what unpacks a saved tensor. */
+static bool calls_python(const char *function) {
+  return strcmp(function, "torch::autograd::PyNode::apply") == 0 ||
+         strcmp(function, "torch::autograd::PySavedVariableHooks::call_unpack_hook") == 0;
+}
+
 static unsigned look_at(struct infer_frames *frames, uint64_t address) {
   struct symbol_frame found[INLINES_MAX];
   const size_t count = symbols_resolve(frames->symbols, address, end_ns(frames), found, INLINES_MAX);
   unsigned says = LOOKED_AT;
   for (size_t i = 0; i < count; i++) {
-    says |= names_backward(found[i].function) ? BACKWARD : 0;
-    says |= strcmp(found[i].function, "torch::autograd::PyNode::apply") == 0 ? OF_PYTHON : 0;
+    const bool is_line = !*found[i].module; /* of Python: CheckpointFunction.backward computes forward */
+    says |= !(is_line && frames->has_libtorch) && names_backward(found[i].function) ? BACKWARD : 0;
+    says |= calls_python(found[i].function) ? CALLS_PYTHON : 0;
   }
   return says;
 }
@@ -75,7 +82,9 @@ static unsigned stack_says(struct infer_frames *frames, uint32_t stack) {
     const uint64_t *addresses = trace_reader_stack(frames->reader, stack, &count);
     unsigned says = LOOKED_AT;
     for (size_t i = 0; i < count; i++) {
-      says |= function_says(frames, addresses[i]);
+      const unsigned function = function_says(frames, addresses[i]);
+      says |= function & CALLS_PYTHON && !(says & BACKWARD) ? RECOMPUTES : 0;
+      says |= function & (BACKWARD | CALLS_PYTHON);
     }
     frames->stacks[stack] = (uint8_t)says;
   }
@@ -86,9 +95,9 @@ bool infer_frames_backward(struct infer_frames *frames, uint32_t stack) {
   return stack_says(frames, stack) & BACKWARD;
 }
 
-bool infer_frames_forward(struct infer_frames *frames, uint32_t stack) {
+bool infer_frames_recomputes(struct infer_frames *frames, uint32_t stack) {
   const unsigned says = stack_says(frames, stack);
-  return !(says & BACKWARD) || says & OF_PYTHON;
+  return says & BACKWARD && says & RECOMPUTES;
 }
 
 size_t infer_frames_depth(const struct infer_frames *frames, uint32_t stack) {

@@ -28,9 +28,9 @@ void infer_frames_fini(struct infer_frames *frames);
 /* Is a function of a backward pass on the stack, by its name (libtorch's engine, or "backward" in it)? */
 bool infer_frames_backward(struct infer_frames *frames, uint32_t stack);
 
-/* Does it compute a forward pass, if any: outside of a backward pass, or within one below a function of Python's, such as a
- * checkpoint, that computes again what was not saved? */
-bool infer_frames_forward(struct infer_frames *frames, uint32_t stack);
+/* Is it within a backward pass, but computes a forward pass again: below a function of Python's that the backward pass calls,
+ * such as a checkpoint's? */
+bool infer_frames_recomputes(struct infer_frames *frames, uint32_t stack);
 
 size_t infer_frames_depth(const struct infer_frames *frames, uint32_t stack);
 

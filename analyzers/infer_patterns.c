@@ -269,11 +269,11 @@ static int work_on_the_way_down(const struct round *round, const struct candidat
     return ERROR_MEMORY;
   }
   for (size_t i = 0; i < candidate->count; i++) {
-    times[i] = infer_event_at(round->sequence, block_of(round, candidate, i)->alloc_at)->time_ns;
+    times[i] = infer_time_ns(round->sequence, block_of(round, candidate, i)->alloc_at);
   }
   const uint64_t up = middle_half(times, candidate->count);
   for (size_t i = 0; i < candidate->count; i++) {
-    times[i] = infer_event_at(round->sequence, block_of(round, candidate, i)->free_at)->time_ns;
+    times[i] = infer_time_ns(round->sequence, block_of(round, candidate, i)->free_at);
   }
   const uint64_t down = middle_half(times, candidate->count);
   free(times);
@@ -332,8 +332,10 @@ static double named_of(const struct round *round, const struct candidate *candid
   uint64_t named = 0, bytes = bytes_of(round, candidate);
   for (size_t i = 0; i < candidate->count; i++) {
     const struct infer_block *block = block_of(round, candidate, i);
-    const bool saved = infer_frames_forward(round->frames, infer_alloc_stack(round->sequence, block)) &&
-                       infer_frames_backward(round->frames, infer_free_stack(round->sequence, block));
+    const uint32_t alloc_stack = infer_alloc_stack(round->sequence, block);
+    const bool forward =
+        !infer_frames_backward(round->frames, alloc_stack) || infer_frames_recomputes(round->frames, alloc_stack);
+    const bool saved = forward && infer_frames_backward(round->frames, infer_free_stack(round->sequence, block));
     named += saved ? block->bytes : 0;
   }
   return bytes ? (double)named / (double)bytes : 0;

@@ -6,6 +6,7 @@ enum { DEFAULT_THRESHOLD = 4096 };
 void infer_sequence_init(struct infer_sequence *sequence, const struct trace_reader *reader) {
   const uint64_t threshold = trace_reader_info(reader)->min_size;
   *sequence = (struct infer_sequence){.threshold = threshold > 1 ? threshold : DEFAULT_THRESHOLD,
+                                      .tick_ns = trace_reader_info(reader)->end_ns / UINT32_MAX + 1,
                                       .stacks_limit = trace_reader_stack_limit(reader)};
   sequence->on = spill_open(&sequence->blocks, sizeof(struct infer_block)) == 0 &&
                  spill_open(&sequence->events, sizeof(struct infer_event)) == 0;
@@ -22,12 +23,16 @@ void infer_sequence_fini(struct infer_sequence *sequence) {
 
 static bool push_event(struct infer_sequence *sequence, uint32_t block, uint32_t stack, const struct trace_event *event,
                        uint64_t number) {
-  struct infer_event *entry = spill_push(&sequence->events);
+  struct infer_event *entry = number <= UINT32_MAX ? spill_push(&sequence->events) : NULL;
   if (!entry) {
     infer_sequence_fini(sequence);
     return false;
   }
-  *entry = (struct infer_event){number, event->time_ns, block, stack < sequence->stacks_limit ? stack : 0};
+  const uint64_t tick = event->time_ns / sequence->tick_ns;
+  *entry = (struct infer_event){.number = (uint32_t)number,
+                                .tick = tick < UINT32_MAX ? (uint32_t)tick : UINT32_MAX,
+                                .block = block,
+                                .stack = stack < sequence->stacks_limit ? stack : 0};
   return true;
 }
 
@@ -59,11 +64,11 @@ uint64_t infer_sequence_lasting(const struct infer_sequence *sequence, uint64_t 
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < sequence->blocks.count; i++) {
     const struct infer_block *block = infer_block_at(sequence, i);
-    const struct infer_event *begin = infer_event_at(sequence, block->alloc_at);
     const bool ends = block->free_at != INFER_NEVER;
-    const struct infer_event *end = ends ? infer_event_at(sequence, block->free_at) : NULL;
-    const bool lives = begin->event <= number && (!ends || end->event > number);
-    const uint64_t life_ns = (ends ? end->time_ns : end_ns) - begin->time_ns;
+    const bool lives = infer_event_at(sequence, block->alloc_at)->number <= number &&
+                       (!ends || infer_event_at(sequence, block->free_at)->number > number);
+    const uint64_t life_ns =
+        (ends ? infer_time_ns(sequence, block->free_at) : end_ns) - infer_time_ns(sequence, block->alloc_at);
     bytes += lives && life_ns >= end_ns / 2 ? block->bytes : 0;
   }
   return bytes;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define INFER_NEVER UINT32_MAX            /* a place: the block's end was not seen */
-#define INFER_BLOCKS_MAX (UINT32_MAX / 4) /* beyond it nothing is inferred */
+#define INFER_BLOCKS_MAX (UINT32_MAX / 4) /* beyond it, or beyond 2^32 events, nothing is inferred */
 
 struct infer_block {
   uint64_t address, bytes;    /* bytes asked for */
@@ -19,14 +19,16 @@ struct infer_block {
   uint32_t kind, run;         /* of infer_runs.h, + 1; 0: none */
 };
 
-struct infer_event {
-  uint64_t event, time_ns; /* of the trace, as analyze.c numbers them */
+struct infer_event { /* small, for there is one for every event of the trace */
+  uint32_t number;   /* of the trace's event, as analyze.c numbers them */
+  uint32_t tick;     /* its time, in the sequence's ticks */
   uint32_t block, stack;
 };
 
 struct infer_sequence {        /* zeroed: off */
   struct spill blocks, events; /* struct infer_block, by alloc_at; struct infer_event, by place */
   uint64_t threshold;          /* bytes */
+  uint64_t tick_ns;            /* so that 2^32 of them reach to the end of the run */
   uint32_t stacks_limit;
   bool on;
 };
@@ -56,6 +58,10 @@ static inline const struct infer_event *infer_event_at(const struct infer_sequen
 
 static inline struct infer_block *infer_block_of(const struct infer_sequence *sequence, uint32_t place) {
   return infer_block_at(sequence, infer_event_at(sequence, place)->block);
+}
+
+static inline uint64_t infer_time_ns(const struct infer_sequence *sequence, uint32_t place) {
+  return infer_event_at(sequence, place)->tick * sequence->tick_ns;
 }
 
 static inline uint32_t infer_places(const struct infer_sequence *sequence) {

@@ -225,12 +225,29 @@ static bool is_kept(const struct infer_step *step, const struct infer_block *blo
   return block->free_at > step->end;
 }
 
+/* Computed again within the backward pass, and let go of by it: a checkpoint's. */
+static bool is_recomputed(const struct search *search, const struct infer_step *step, const struct infer_block *block) {
+  if (block->free_at == INFER_NEVER || block->free_at > step->end) {
+    return false;
+  }
+  const uint32_t free_stack = infer_free_stack(search->sequence, block);
+  return infer_frames_recomputes(search->frames, infer_alloc_stack(search->sequence, block)) &&
+         infer_frames_backward(search->frames, free_stack) && !infer_frames_recomputes(search->frames, free_stack);
+}
+
 static int each_over(const struct search *search, const struct infer_step *step, const struct window *window,
                      int (*visit)(void *context, const struct infer_block *block), void *context) {
   int rc = 0;
   for (uint32_t at = window->from; at < step->turn && rc == 0; at++) {
     const struct infer_block *block = infer_block_of(search->sequence, at);
     if (block->alloc_at == at && lies_over(search, step, block, window)) {
+      rc = visit(context, block);
+    }
+  }
+  const uint32_t end = is_pattern_named(search, step) ? step->end : step->turn;
+  for (uint32_t at = step->turn; at < end && rc == 0; at++) {
+    const struct infer_block *block = infer_block_of(search->sequence, at);
+    if (block->alloc_at == at && is_recomputed(search, step, block)) {
       rc = visit(context, block);
     }
   }
@@ -308,10 +325,21 @@ static int drop_overtaken(struct listing *listing) {
   return rc;
 }
 
+/* What is computed again within backward comes after the turn, and its order is its own. */
+static int find_order(struct listing *listing) {
+  uint64_t nested = 0, bytes = 0;
+  size_t count = 0;
+  while (count < listing->count && listing->items[count].begin < listing->step->turn) {
+    bytes += listing->items[count++].weight;
+  }
+  const int rc = infer_order_nested(listing->items, count, &nested);
+  listing->step->order = bytes ? (double)nested / (double)bytes : 0;
+  return rc;
+}
+
 static int save_spans(struct listing *listing) {
   const struct search *search = listing->search;
   struct infer_step *step = listing->step;
-  uint64_t nested = 0;
   step->saved_first = search->steps->saved.count;
   for (size_t i = 0; i < listing->count; i++) {
     uint32_t *block = spill_push(&search->steps->saved);
@@ -323,9 +351,7 @@ static int save_spans(struct listing *listing) {
     step->saved_bytes += listing->items[i].weight;
     step->saved_count++;
   }
-  const int rc = infer_order_nested(listing->items, listing->count, &nested);
-  step->order = step->saved_bytes ? (double)nested / (double)step->saved_bytes : 0;
-  return rc;
+  return find_order(listing);
 }
 
 static int find_saved(const struct search *search, struct infer_step *step, const struct window *window) {

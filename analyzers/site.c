@@ -263,6 +263,11 @@ static void print_program_site(char *out, size_t size, const struct facts_stack 
   }
 }
 
+size_t site_frame(const struct facts_stack *stack) {
+  const struct facts_frame *frame = choose(stack);
+  return frame ? (size_t)(frame - stack->frames) : stack->frames_count;
+}
+
 char *site_name(const struct facts_stack *stack, struct strings *strings) {
   const struct facts_frame *frame = choose(stack);
   char function[NAME_MAX_BYTES], text[4 * NAME_MAX_BYTES];

@@ -39,6 +39,12 @@ bool site_is_python(const struct facts_frame *frame);
 /* Is it a function of the Python interpreter's own? */
 bool site_is_interpreter(const struct facts_frame *frame);
 
+/* A function of the Python interpreter itself: it says nothing of what it was asked to do. */
+bool site_is_interpreter(const struct facts_frame *frame);
+
+/* The index of the frame that site_name goes by; frames_count for a stack without frames. */
+size_t site_frame(const struct facts_stack *stack);
+
 /* "util.c:12 xmalloc < train.c:88 forward" (the program's own frame and its caller) or
  * "libtorch_cpu.so at::native::addmm", interned; "" for a stack without frames; NULL: no memory. */
 char *site_name(const struct facts_stack *stack, struct strings *strings);

@@ -21,6 +21,7 @@ ALL_PACKAGES=(
   "${BUILD_PACKAGES[@]}"
   clang clang-format clang-tidy cppcheck
   libcriterion-dev libtorch-dev
+  libfann-dev # a trainer of its own, to be profiled
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # kernels/neon under an emulator: 56 MB
   python3 python3-venv python3-numpy python3-torch libopenblas0-pthread # reference BLAS is ten times slower
   openmpi-bin # ranks of a distributed job are recorded under it

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 void sequence_init(struct sequence_builder *builder) {
-  *builder = (struct sequence_builder){.sequence = {.threshold = 1, .stacks_limit = SEQUENCE_STACKS, .on = true}};
+  *builder = (struct sequence_builder){
+      .sequence = {.threshold = 1, .tick_ns = 1, .stacks_limit = SEQUENCE_STACKS, .on = true}};
   if (spill_open(&builder->sequence.blocks, sizeof(struct infer_block)) != 0 ||
       spill_open(&builder->sequence.events, sizeof(struct infer_event)) != 0) {
     abort();

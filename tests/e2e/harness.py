@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -132,6 +133,24 @@ class TestCase(unittest.TestCase):
         if abs(got - wanted) > share * abs(wanted):
             off = 100 * (got - wanted) / wanted if wanted else float("inf")
             self.fail(f"{what}: {got:,} instead of {wanted:,}, {off:+.3f} %, allowed {100 * share:g} %")
+
+
+libtorch_lock = threading.Lock()
+
+
+def libtorch_program(case):
+    """The C++ example, built once for all tests; skips the test where libtorch is missing."""
+    folder, source = os.path.join(BUILD, "libtorch"), os.path.join(ROOT, "examples", "cpp")
+    if not shutil.which("cmake"):
+        case.skipTest("no cmake")
+    with libtorch_lock:
+        result = case.run_program(["cmake", "-S", source, "-B", folder])
+        if "libtorch was not found" in result.stderr:
+            case.skipTest("no libtorch: apt-get install libtorch-dev")
+        case.assertEqual(result.returncode, 0, result.stderr)
+        result = case.run_program(["cmake", "--build", folder])
+        case.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+    return os.path.join(folder, "train_mlp_libtorch")
 
 
 # ---- truth against report -------------------------------------------------------------------------------------------

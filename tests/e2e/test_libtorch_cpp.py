@@ -1,8 +1,4 @@
 """A C++ program on libtorch, no Python in the process: what it saves is known by hand."""
-import os
-import shutil
-import threading
-
 import harness
 
 BATCH, WIDTH = 2048, 128
@@ -21,24 +17,8 @@ BLOCKS = {
 
 
 class LibtorchCpp(harness.TestCase):
-    building = threading.Lock()
-
-    def program(self):
-        """Builds the example, once for all runs of the tests."""
-        folder, source = os.path.join(harness.BUILD, "libtorch"), os.path.join(harness.ROOT, "examples", "cpp")
-        if not shutil.which("cmake"):
-            self.skipTest("no cmake")
-        with self.building:
-            result = self.run_program(["cmake", "-S", source, "-B", folder])
-            if "libtorch was not found" in result.stderr:
-                self.skipTest("no libtorch: apt-get install libtorch-dev")
-            self.assertEqual(result.returncode, 0, result.stderr)
-            result = self.run_program(["cmake", "--build", folder])
-            self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
-        return os.path.join(folder, "train_mlp_libtorch")
-
     def test_saved_blocks(self):
-        report = self.record_and_report("cpp", [self.program(), "3", str(WIDTH), str(BATCH)])
+        report = self.record_and_report("cpp", [harness.libtorch_program(self), "3", str(WIDTH), str(BATCH)])
         self.assertEqual(report["run"]["evidence"], "probe")
         self.assertEqual(len(report["steps"]), 3)
         self.assertEqual(harness.block_counts(report["saved"]["list"]), BLOCKS)
