@@ -120,6 +120,21 @@ static void look_at_temporary(struct doctor_machine *machine) {
       statvfs(folder, &status) == 0 ? (uint64_t)status.f_bavail * status.f_frsize : DOCTOR_UNKNOWN;
 }
 
+/* May be -1, so it is no number of those above. */
+static int perf_paranoid(void) {
+  int value = DOCTOR_NO_PERF;
+  FILE *file = fopen("/proc/sys/kernel/perf_event_paranoid", "re");
+  if (file) {
+    char line[32], *rest;
+    if (fgets(line, sizeof line, file)) {
+      const long number = strtol(line, &rest, 10);
+      value = rest == line ? DOCTOR_NO_PERF : (int)number;
+    }
+    (void)fclose(file);
+  }
+  return value;
+}
+
 static void look_at_terminal(struct doctor_machine *machine) {
   struct winsize window;
   machine->terminal = isatty(STDOUT_FILENO);
@@ -143,6 +158,8 @@ void doctor_look_at_system(struct doctor_machine *machine) {
   machine->address_limit = limit_of(RLIMIT_AS);
   machine->file_limit = limit_of(RLIMIT_FSIZE);
   machine->files_limit = limit_of(RLIMIT_NOFILE);
+  machine->perf_paranoid = perf_paranoid();
+  machine->privileged = geteuid() == 0;
   look_at_temporary(machine);
   look_at_terminal(machine);
 }

@@ -107,6 +107,21 @@ static void judge_system(struct doctor *doctor, const struct doctor_machine *m) 
   }
 }
 
+/* From 3 on, which Debian's kernels begin with, who has no right of its own may not count at all. */
+static void judge_perf(struct doctor *doctor, const struct doctor_machine *m) {
+  if (m->perf_paranoid == DOCTOR_NO_PERF) {
+    mark(doctor, add(doctor, "System", "perf events", "none"), DOCTOR_ABSENT,
+         "this kernel counts no events: perf cannot be used beside a run; actscope itself does without");
+    return;
+  }
+  struct doctor_check *check = add(doctor, "System", "perf events", "kernel.perf_event_paranoid %d", m->perf_paranoid);
+  if (m->perf_paranoid >= 3 && !m->privileged) {
+    mark(doctor, check, DOCTOR_NOTE,
+         "perf may count nothing for you, beside a run or otherwise; actscope itself does without; as root: sysctl "
+         "kernel.perf_event_paranoid=2");
+  }
+}
+
 static void judge_memory(struct doctor *doctor, const struct doctor_machine *m) {
   char all[FORMAT_SIZE], limit[FORMAT_SIZE];
   struct doctor_check *check =
@@ -286,6 +301,7 @@ void doctor_judge(struct doctor *doctor, const struct doctor_machine *machine) {
   *doctor = (struct doctor){0};
   judge_system(doctor, machine);
   judge_memory(doctor, machine);
+  judge_perf(doctor, machine);
   judge_files(doctor, machine);
   judge_recording(doctor, machine);
   judge_kernels(doctor, machine);

@@ -26,6 +26,8 @@ struct doctor_python {
 #define DOCTOR_UNLIMITED UINT64_MAX
 #define DOCTOR_UNKNOWN (UINT64_MAX - 1)
 
+#define DOCTOR_NO_PERF 99
+
 struct doctor_machine {
   /* the system */
   char kernel[DOCTOR_NAME], architecture[DOCTOR_NAME], libc[DOCTOR_NAME]; /* "6.1.0-18-amd64", "x86_64", "2.36" */
@@ -33,6 +35,8 @@ struct doctor_machine {
   uint64_t cpu_share;                              /* of one CPU, in percent, that a control group allows */
   uint64_t memory, memory_limit;                   /* bytes there are, and that a control group allows */
   uint64_t address_limit, file_limit, files_limit; /* ulimit -v, -f (bytes), -n */
+  int perf_paranoid;                               /* kernel.perf_event_paranoid; DOCTOR_NO_PERF: no such setting */
+  bool privileged;                                 /* whom it does not bind */
   char temporary[DOCTOR_PATH];
   uint64_t temporary_free; /* bytes */
   bool temporary_writable;

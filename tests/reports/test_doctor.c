@@ -23,6 +23,7 @@ static void set_up(void) {
                                     .address_limit = DOCTOR_UNLIMITED,
                                     .file_limit = DOCTOR_UNLIMITED,
                                     .files_limit = 1024,
+                                    .perf_paranoid = 2,
                                     .temporary_free = 50ull << 30,
                                     .temporary_writable = true,
                                     .trial_events = 70,
@@ -92,6 +93,18 @@ Test(doctor, a_machine_that_has_all) {
   expect("kernel", DOCTOR_OK, "Linux 6.1.0, x86_64", NULL);
   expect("terminal", DOCTOR_OK, "100 columns, colours, UTF-8", NULL);
   cr_expect_gt(doctor.count, 15);
+}
+
+Test(doctor, perf) {
+  expect("perf events", DOCTOR_OK, "kernel.perf_event_paranoid 2", NULL);
+  machine.perf_paranoid = -1;
+  expect("perf events", DOCTOR_OK, "-1", NULL);
+  machine.perf_paranoid = 3;
+  expect("perf events", DOCTOR_NOTE, "3", "perf_event_paranoid=2");
+  machine.privileged = true;
+  expect("perf events", DOCTOR_OK, "3", NULL);
+  machine.perf_paranoid = DOCTOR_NO_PERF;
+  expect("perf events", DOCTOR_ABSENT, "none", "does without");
 }
 
 Test(doctor, system) {
@@ -239,7 +252,7 @@ Test(doctor, page) {
   free(page);
   set(machine.libc, "2.31");
   page = emit(false);
-  cr_expect(strstr(page, "\n1 of 19 checks failed; "), "%s", page);
+  cr_expect(strstr(page, "\n1 of 20 checks failed; "), "%s", page);
   for (const char *line = page; *line; line += strcspn(line, "\n") + 1) {
     cr_expect_leq(strcspn(line, "\n"), 80, "%.*s", (int)strcspn(line, "\n"), line);
   }
