@@ -54,6 +54,10 @@ static void show_process(struct sink *sink, const struct info *info) {
   if (info->start_unix_ns && localtime_r(&seconds, &local)) {
     strftime(began, sizeof began, ", began %Y-%m-%d %H:%M:%S", &local);
   }
+  if (!info->pid) { /* imported */
+    fact(sink, "process", STYLE_PLAIN, *began ? began + 2 : "not known");
+    return;
+  }
   snprintf(text, sizeof text, "pid %d%s%s%s, exit status %s%s", info->pid, *info->host ? " on " : "", info->host, rank,
            status, began);
   fact(sink, "process", STYLE_PLAIN, text);

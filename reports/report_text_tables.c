@@ -59,6 +59,9 @@ static void run_command(struct sink *sink, const char *command) {
 
 static void run_process(struct sink *sink, const struct facts_run *run) {
   char text[512], rank[48] = "", status[24] = "unknown";
+  if (!run->pid) { /* imported: nothing is known of it */
+    return;
+  }
   if (run->rank >= 0) {
     snprintf(rank, sizeof rank, run->world_size ? ", rank %d of %d" : ", rank %d", run->rank, run->world_size);
   }

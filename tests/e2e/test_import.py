@@ -244,7 +244,10 @@ class Simulated(Importing):
         place = [TORCH, frame("/home/me/model.py", 31, "forward"), LOOP]
         self.bring({"segments": [], "device_traces": [[
             {"action": "alloc", "addr": 4096, "size": 1 << 20, "stream": 0, "frames": place, "time_us": START_US}]]})
-        self.assertIn("model.py:31 forward < train.py:120 main", self.actscope("report", "run.act").stdout)
+        text = self.actscope("report", "run.act").stdout
+        self.assertIn("model.py:31 forward < train.py:120 main", text)
+        self.assertNotIn("pid", text)
+        self.assertIn("began 2023-11-1", self.actscope("info", "run.act").stdout)
 
     def test_every_command_works_on_it(self):
         device = Device(0, 2000, 7)
