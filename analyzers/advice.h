@@ -1,5 +1,5 @@
 /* What would have lowered the peak of this run, from its own figures: each piece of advice is a change to the run's blocks,
- * and its saving the run simulated again with that change. docs/reading-a-report.md says what each means and assumes. */
+ * and its saving the run simulated again with that change. docs/advice.md says what each means and assumes. */
 #ifndef ACTSCOPE_ANALYZERS_ADVICE_H
 #define ACTSCOPE_ANALYZERS_ADVICE_H
 

@@ -111,10 +111,17 @@ static uint64_t first_save(const struct category_rules *rules, const struct last
   return SAVED_NEVER;
 }
 
+/* Where a forward pass begins at its first save, for want of a mark, its first op has run by then. PyTorch's are known by
+ * their names; what others compute must not be taken for a batch. */
+static bool may_be_input(const struct category_rules *rules, const struct life *life) {
+  return !computes(life) && (life->traits & STACK_OF_TENSOR || rules->steps->phases_marked ||
+                             *trace_reader_info(rules->traits->reader)->framework);
+}
+
 /* The forward pass saves it, but it was there before: a batch. */
 static bool is_saved_input(const struct category_rules *rules, const struct life *life) {
   uint64_t save = first_save(rules, life->block);
-  return save != SAVED_NEVER && !computes(life) &&
+  return save != SAVED_NEVER && may_be_input(rules, life) &&
          (born_between_steps(life) || steps_begun(rules->steps, save) > life->begun);
 }
 
@@ -154,7 +161,7 @@ static enum category judge_between_steps(const struct category_rules *rules, con
     return is_optimizer_state(rules, life) ? CATEGORY_OPTIMIZER_STATE : CATEGORY_OTHER;
   }
   const bool is_copy = life->size && life->traits & STACK_IN_LIKE_OP; /* of weights, as an evaluation makes them */
-  if (!computes(life) && !is_copy && (life->traits & STACK_OF_TENSOR || recurs(rules, life))) {
+  if (may_be_input(rules, life) && !is_copy && (life->traits & STACK_OF_TENSOR || recurs(rules, life))) {
     return CATEGORY_INPUT;
   }
   return passing(rules, life);
