@@ -1,8 +1,11 @@
 /* Whole runs of programs that say nothing: trainers of several sorts, whose steps and saved sets are known by construction, and
  * programs that only look like one. */
+#include "analyzers/analyze.h"
 #include "tests/analyzers/run_builder.h"
+#include "tests/support/files.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { KIB = 1024, LAYERS = 4, NS_OF_WORK = 100000 };
@@ -391,4 +394,39 @@ Test(infer, too_small_to_tell) {
     step();
   }
   expect_no_claim();
+}
+
+/* Sizes, addresses, times and stacks that make no sense: whatever is inferred then, the figures stay sums. */
+Test(infer, damage, .timeout = 120) {
+  size_t size;
+  uint64_t seed = 11;
+  unsigned inferred = 0;
+  for (int i = 0; i < 6; i++) {
+    step();
+  }
+  struct path path = path_join(program.run.folder, "damaged");
+  run_save(&program.run, path.text);
+  uint8_t *bytes = file_read(path.text, &size);
+  for (int i = 0; i < 600; i++) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    const size_t at = size - 65536 + (size_t)(seed >> 33) % 2048; /* the events are in the last chunk */
+    const uint8_t before = bytes[at];
+    bytes[at] ^= (uint8_t)(1 + (seed >> 25) % 255);
+    file_write(path.text, bytes, size);
+    bytes[at] = before;
+    struct facts damaged;
+    struct error err = {""};
+    const int rc = analyze_trace(path.text, &damaged, NULL, &err);
+    cr_assert(rc == 0 || (rc == ERROR_INPUT && *err.message), "%d %s", rc, err.message);
+    uint64_t sum = 0;
+    for (int c = 0; c < CATEGORY_COUNT; c++) {
+      sum += damaged.categories[c];
+    }
+    cr_assert_eq(sum, damaged.peak.bytes);
+    cr_assert(damaged.run.confidence >= 0 && damaged.run.confidence <= 1);
+    inferred += rc == 0 && damaged.run.confidence > 0;
+    facts_fini(&damaged);
+  }
+  free(bytes);
+  cr_expect_gt(inferred, 60u, "some damage must reach the inference");
 }

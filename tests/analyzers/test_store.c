@@ -59,6 +59,8 @@ static void same_run(const struct facts *a, const struct facts *b) {
   cr_assert(a->run.threads == b->run.threads && a->run.min_size == b->run.min_size);
   cr_assert_eq(a->run.lost_events, b->run.lost_events);
   cr_assert_eq(a->run.stray_marks, b->run.stray_marks);
+  cr_assert_eq(a->run.confidence, b->run.confidence);
+  cr_assert_eq(a->peak.lasting_bytes, b->peak.lasting_bytes);
   cr_assert(a->peak.bytes == b->peak.bytes && a->peak.time_ns == b->peak.time_ns);
   cr_assert(a->peak.step == b->peak.step && a->peak.phase == b->peak.phase);
   cr_assert(a->saved_step == b->saved_step && a->saved_bytes == b->saved_bytes && a->saved_blocks == b->saved_blocks);
@@ -198,6 +200,8 @@ static void stored_init(struct stored *stored) {
   stored->facts = run_facts(&stored->run);
   stored->path = path_join(stored->run.folder, "run.sqlite");
   struct error err = {""};
+  stored->facts.run.confidence = 0.96875;
+  stored->facts.peak.lasting_bytes = 12345;
   cr_assert_eq(store_write(stored->path.text, &stored->facts, &err), 0, "%s", err.message);
 }
 
