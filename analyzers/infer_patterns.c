@@ -362,7 +362,7 @@ static bool calls_nest(const struct round *round, struct candidate *candidate) {
 /* Where functions tell of a backward pass, little else is asked for; where libtorch is there, they would. */
 static bool convinces(const struct round *round, struct candidate *candidate, const struct infer_pattern *pattern,
                       double work) {
-  enum { BLOCKS_NAMED = 3, BLOCKS_NAMELESS = 5 };
+  enum { BLOCKS_NAMED = 2, BLOCKS_NAMELESS = 5 }; /* beside the last, which nothing may lie between */
   if (pattern->named >= 0.5) {
     return candidate->count >= BLOCKS_NAMED && work >= 0.1;
   }

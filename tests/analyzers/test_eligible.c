@@ -58,3 +58,22 @@ Test(eligible, none) {
   cr_assert_eq(eligible_list(&facts, &list, &count), 0);
   cr_expect(list == NULL && count == 0);
 }
+
+/* Only what was inferred is eligible without a type; its elements were counted as floats. */
+Test(eligible, an_unknown_type_is_float32) {
+  struct facts_holder holder = {gelu, 10, 90};
+  struct facts_saved_block block = {.bytes = 400,
+                                    .elements = 100,
+                                    .dtype = "unknown",
+                                    .layer = none,
+                                    .eligible = true,
+                                    .holders = &holder,
+                                    .holders_count = 1};
+  const struct facts facts = {.saved = &block, .saved_count = 1};
+  struct eligible *list;
+  size_t count;
+  cr_assert_eq(eligible_list(&facts, &list, &count), 0);
+  cr_assert_eq(count, 1);
+  cr_expect_str_eq(list[0].dtype, "float32");
+  free(list);
+}

@@ -287,6 +287,85 @@ Test(infer, run_ends_within_a_step) {
   expect_steps();
 }
 
+/* ---- what functions are called ------------------------------------------------------------------------------------------ */
+
+/* Never called: their names are what counts. */
+__attribute__((noinline)) static void net_backward(void) {
+  __asm__ volatile("nop; nop; nop");
+}
+__attribute__((noinline)) static void net_return(void) {
+  __asm__ volatile("nop; nop; nop; nop");
+}
+__attribute__((noinline)) static void tensor_new(void) {
+  __asm__ volatile("nop; nop; nop; nop; nop");
+}
+__attribute__((noinline)) static void linear_up(void) {
+  __asm__ volatile("nop; nop; nop; nop; nop; nop");
+}
+__attribute__((noinline)) static void tanh_up(void) {
+  __asm__ volatile("nop; nop; nop; nop; nop; nop; nop");
+}
+
+static uint32_t stack_of(void (*inner)(void), void (*outer)(void)) {
+  const uint64_t frames[] = {(uint64_t)(uintptr_t)inner + 1, (uint64_t)(uintptr_t)outer + 1, run_program_address(0)};
+  return run_stack(&program.run, frames, 3);
+}
+
+/* Two layers, and gradients in buffers that are there all the time. */
+static void small_step(void) {
+  const uint64_t input = allocate(INPUT, 64 * KIB), linear = allocate(LINEAR, 64 * KIB);
+  work(1);
+  const uint64_t last = allocate(GELU, 64 * KIB);
+  work(2);
+  release(last, FREE_SAVED);
+  work(2);
+  release(linear, FREE_SAVED);
+  work(2);
+  release(input, FREE_SAVED);
+  work(1);
+}
+
+/* Order alone would not do: three blocks, and nothing that looks like gradients. */
+Test(infer, names_settle_it) {
+  program.stacks[FREE_SAVED] = stack_of(net_backward, net_backward);
+  for (int i = 0; i < 8; i++) {
+    small_step();
+  }
+  facts = run_facts(&program.run);
+  cr_expect_eq(facts.steps_count, 8);
+  cr_expect_eq(facts.saved_bytes, 3 * 64 * KIB);
+  cr_expect_gt(facts.run.confidence, 0.95, "%g", facts.run.confidence);
+}
+
+Test(infer, other_names_do_not) {
+  program.stacks[FREE_SAVED] = stack_of(net_return, net_return);
+  for (int i = 0; i < 8; i++) {
+    small_step();
+  }
+  facts = run_facts(&program.run);
+  cr_expect_eq(facts.steps_count, 0);
+}
+
+/* Blocks go by who asked for them, not by a helper that allocates for all. */
+Test(infer, ops_are_functions) {
+  program.stacks[FREE_SAVED] = stack_of(net_backward, net_backward);
+  program.stacks[INPUT] = stack_of(tensor_new, net_return);
+  program.stacks[LINEAR] = stack_of(tensor_new, linear_up);
+  program.stacks[GELU] = stack_of(tensor_new, tanh_up);
+  for (int i = 0; i < 8; i++) {
+    small_step();
+  }
+  facts = run_facts(&program.run);
+  cr_assert_eq(facts.by_op_count, 3);
+  bool linear = false, tanh = false;
+  for (size_t i = 0; i < facts.by_op_count; i++) {
+    cr_expect_str_neq(facts.by_op[i].op, "tensor_new");
+    linear |= strcmp(facts.by_op[i].op, "linear_up") == 0;
+    tanh |= strcmp(facts.by_op[i].op, "tanh_up") == 0;
+  }
+  cr_expect(linear && tanh);
+}
+
 /* ---- what is not inferred ------------------------------------------------------------------------------------------- */
 
 Test(infer, two_steps_are_no_loop) {
