@@ -22,10 +22,13 @@ static void print_title(struct sink *sink, const struct verify_view *view, const
   sink_print(sink, "\n\n");
 }
 
+/* when: of which weights the gradients are, NULL where there is no such choice. */
 static void summary_row(struct table *table, const struct verify_width *width, const struct verify_rows *rows,
                         const char *when, const struct verify_limits *limits) {
+  if (when) {
+    table_cell(table, when);
+  }
   table_width_bits(table, width->bits);
-  table_cell(table, when);
   table_cosine(table, rows->min_cosine);
   table_cosine(table, rows->mean_cosine);
   table_relative(table, rows->max_relative_error);
@@ -36,17 +39,18 @@ static void summary_row(struct table *table, const struct verify_width *width, c
 
 static void summary_table(struct sink *sink, const struct verify_view *view, const struct verify_result *result) {
   static const struct table_column columns[] = {
-      {"bits", COLUMN_RIGHT, STYLE_BOLD},           {"weights", COLUMN_LEFT, STYLE_PLAIN},
+      {"weights", COLUMN_LEFT, STYLE_PLAIN},        {"bits", COLUMN_RIGHT, STYLE_BOLD},
       {"least cosine", COLUMN_RIGHT, STYLE_ACCENT}, {"mean", COLUMN_RIGHT, STYLE_PLAIN},
       {"largest error", COLUMN_RIGHT, STYLE_PLAIN}, {"whole: cosine", COLUMN_RIGHT, STYLE_PLAIN},
       {"error", COLUMN_RIGHT, STYLE_PLAIN},         {"passed", COLUMN_RIGHT, STYLE_BOLD}};
+  const size_t skipped = view->subject == VERIFY_MODEL ? 0 : 1; /* only a model is looked at with two sets of weights */
   struct table table;
   char after[48];
   snprintf(after, sizeof after, "after %zu step%s", result->steps, result->steps == 1 ? "" : "s");
-  table_init(&table, sink, columns, sizeof columns / sizeof *columns);
+  table_init(&table, sink, columns + skipped, sizeof columns / sizeof *columns - skipped);
   for (size_t i = 0; i < result->widths_count; i++) {
     const struct verify_width *width = &result->widths[i];
-    summary_row(&table, width, &width->start, view->subject == VERIFY_MODEL ? "as drawn" : "", &view->limits);
+    summary_row(&table, width, &width->start, skipped ? NULL : "as drawn", &view->limits);
     if (width->trained.count) {
       summary_row(&table, width, &width->trained, after, &view->limits);
     }
