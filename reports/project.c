@@ -63,7 +63,7 @@ static void project_remarks(struct sink *sink, const struct facts *facts, const 
 }
 
 void project_text_emit(struct sink *sink, const struct facts *facts, const char *functions) {
-  style_print(sink, STYLE_BOLD, "Peak with few-bit codes in place of saved activations");
+  style_print(sink, STYLE_BOLD, "Peak with few-bit codes in place of eligible blocks");
   sink_print(sink, "\n\n");
   if (functions[0]) {
     paragraph_print(sink, STYLE_PLAIN, 2, "  codes only for: ", functions);
