@@ -86,7 +86,8 @@ void plan_text_emit(struct sink *sink, const struct plan *plan) {
 }
 
 void models_text_emit(struct sink *sink, const struct preset *presets) {
-  static const struct table_column columns[] = {{"model", COLUMN_LEFT, STYLE_BOLD}, {"", COLUMN_FLEX, STYLE_PLAIN}};
+  static const struct table_column columns[] = {{"model", COLUMN_LEFT, STYLE_BOLD},
+                                                {"what it is", COLUMN_FLEX, STYLE_PLAIN}};
   struct table table;
   table_init(&table, sink, columns, 2);
   for (; presets->name; presets++) {

@@ -11,11 +11,11 @@ enum { LINE_SIZE = 512 };
 
 /* Sizes from the papers and the programs that came with them; batches are such as one device trains with. */
 static const struct preset presets[] = {
-    {"mlp", "perceptron: 4 hidden layers of 256, 64 features, 10 classes, batch 64", "mlp", ""},
+    {"mlp", "perceptron: 4 hidden layers of 256, 10 classes, batch 64", "mlp", ""},
     {"gpt", "small GPT: 4 layers, width 128, sequence 128, batch 8", "gpt", ""},
-    {"bert", "small BERT, masked words: 4 layers, width 128, sequence 128, batch 8", "bert", ""},
-    {"vit", "small vision transformer: 4 layers, width 128, 32 x 32 images, batch 16", "vit", ""},
-    {"resnet", "small residual network: 3 stages of 2 blocks, 32 x 32 images, batch 16", "resnet", ""},
+    {"bert", "small BERT: 4 layers, width 128, sequence 128, batch 8", "bert", ""},
+    {"vit", "small ViT: 4 layers, width 128, 32 x 32 images, batch 16", "vit", ""},
+    {"resnet", "small ResNet: 3 stages of 2 blocks, 32 x 32 images, batch 16", "resnet", ""},
     {"llama", "small LLaMA: 4 layers, width 128, SwiGLU, sequence 128, batch 8", "llama", ""},
     {"gpt2", "GPT-2, 124 million parameters, sequence 1024, batch 4", "gpt",
      "layers=12 width=768 heads=12 vocabulary=50257 sequence=1024 positions=1024 activation=gelu_tanh dropout=0.1 "
