@@ -50,7 +50,8 @@ static const struct argp argp = {
     .children = children,
     .doc = "Analyzes the trace RUN and writes a store: an SQLite database that every report can be made from, without "
            "the trace, and that other programs can query.\v"
-           "  actscope analyze run.act && sqlite3 run.act.sqlite 'select * from saved_by_op'"};
+           "  actscope analyze run.act\n"
+           "  sqlite3 run.act.sqlite 'SELECT * FROM saved_by_op'"};
 
 static void tell(const char *store) {
   struct stat status;

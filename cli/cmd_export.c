@@ -51,7 +51,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     return 0;
   case ARGP_KEY_END:
     if (!arguments->format) {
-      argp_error(state, "no --format given; what there is, `actscope export --help' tells");
+      argp_error(state, "no --format given: collapsed, chrome, pprof or massif");
     }
     return 0;
   default:
@@ -66,17 +66,16 @@ static const struct argp_option options[] = {
      0},
     {0}};
 static const struct argp_child children[] = {{&output_plain_argp, 0, NULL, 0}, {&subject_argp, 0, NULL, 0}, {0}};
-static const struct argp argp = {
-    .options = options,
-    .parser = parse,
-    .args_doc = "RUN",
-    .children = children,
-    .doc = "Writes RUN in the format of another tool.\v"
-           "What reads them:\n"
-           "  actscope export RUN --format collapsed | flamegraph.pl --countname bytes > peak.svg\n"
-           "  actscope export RUN --format chrome -o run.json       # open it in ui.perfetto.dev\n"
-           "  actscope export RUN --format pprof -o peak.pb.gz; go tool pprof -top peak.pb.gz\n"
-           "  actscope export RUN --format massif -o massif.out.run; ms_print massif.out.run"};
+static const struct argp argp = {.options = options,
+                                 .parser = parse,
+                                 .args_doc = "RUN",
+                                 .children = children,
+                                 .doc = "Writes RUN in the format of another tool.\v"
+                                        "What reads them:\n"
+                                        "  collapsed  flamegraph.pl --countname bytes FILE > peak.svg; speedscope\n"
+                                        "  chrome     ui.perfetto.dev, chrome://tracing\n"
+                                        "  pprof      go tool pprof -top FILE (named FILE.pb.gz)\n"
+                                        "  massif     ms_print FILE; massif-visualizer"};
 
 static bool goes_to_terminal(const struct output *output) {
   return (!output->path || strcmp(output->path, "-") == 0) && isatty(STDOUT_FILENO);

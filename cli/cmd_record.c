@@ -135,7 +135,7 @@ static const struct argp_option options[] = {
     {"python-stacks", OPTION_PYTHON_STACKS, NULL, 0,
      "Record the lines of Python in every stack, such as train.py:88 forward; CPython 3.9 to 3.13", 0},
     {"compress", OPTION_COMPRESS, NULL, 0, "Pack the trace with zstd when the command has ended (the default)", 0},
-    {"no-compress", OPTION_NO_COMPRESS, NULL, 0, "Leave it unpacked", 0},
+    {"no-compress", OPTION_NO_COMPRESS, NULL, 0, "Leave the trace unpacked", 0},
     {"quiet", 'q', NULL, 0, "Say nothing when all went well", 0},
     {0}};
 

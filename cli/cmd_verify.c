@@ -131,7 +131,7 @@ static const struct argp_option options[] = {
     {"tensors", KEY_TENSORS, "X.npy,DY.npy", 0, "Check two arrays: inputs of a function, and gradients of its results",
      0},
     {"function", KEY_FUNCTION, "NAME", 0, "The function for --tensors, e.g. gelu", 0},
-    {"min-cosine", KEY_MIN_COSINE, "X", 0, "Least cosine similarity that passes (default 0.99)", 0},
+    {"min-cosine", KEY_MIN_COSINE, "X", 0, "Least cosine that passes (default 0.99)", 0},
     {"max-relative-error", KEY_MAX_ERROR, "X", 0, "Largest relative error that passes (default: any)", 0},
     {"all", KEY_ALL, NULL, 0, "Show every parameter or layer, in their order", 0},
     {"plot", KEY_PLOT, "FILE.svg", 0, "Draw them by width (.svg, .png; needs gnuplot)", 0},

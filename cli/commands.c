@@ -79,7 +79,8 @@ int command_unknown(const char *name) {
   if (nearest) {
     command_note("unknown command '%.60s': did you mean '%s'?", name, nearest);
   } else {
-    command_note("unknown command '%.60s': `actscope --help' lists the commands", name);
+    command_note("unknown %s '%.60s': `actscope --help' lists the commands", name[0] == '-' ? "option" : "command",
+                 name);
   }
   return EXIT_USAGE;
 }

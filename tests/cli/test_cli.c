@@ -21,6 +21,7 @@ Test(cli, statuses_and_messages) {
       {"$A --version", 0, "actscope 0.", NULL},
       {"$A help", 0, "Usage: actscope COMMAND", NULL},
       {"$A help report", 0, "Usage: actscope report", NULL},
+      {"$A --nonsense", 2, NULL, "actscope: unknown option '--nonsense'"},
       {"$A help nonsense", 2, NULL, "unknown command 'nonsense'"},
       {"$A reprot run.act", 2, NULL, "actscope: unknown command 'reprot': did you mean 'report'?"},
       {"$A inf run.act", 2, NULL, "did you mean 'info'?"},
