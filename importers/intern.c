@@ -30,7 +30,7 @@ static uint32_t *find(const struct intern *intern, const void *bytes, size_t siz
       return &intern->slots[at];
     }
     const struct intern_entry *entry = &intern->entries[number - 1];
-    if (entry->size == size && memcmp(intern->bytes + entry->begin, bytes, size) == 0) {
+    if (entry->size == size && (!size || memcmp(intern->bytes + entry->begin, bytes, size) == 0)) {
       return &intern->slots[at];
     }
   }

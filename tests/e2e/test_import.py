@@ -255,7 +255,8 @@ class Simulated(Importing):
         dump = snapshot(device)
         self.bring(dump)
         peak = Replay(dump).peak
-        for words in (["info"], ["report"], ["report", "--format", "csv"], ["report", "--format", "md"], ["project"], ["export", "--format", "chrome"],
+        for words in (["info"], ["report"], ["report", "--format", "csv"], ["report", "--format", "md"],
+                      ["report", "--format", "html"], ["project"], ["export", "--format", "chrome"],
                       ["export", "--format", "massif"], ["diff", "run.act"]):
             with self.subTest(words=words):
                 self.assertTrue(self.actscope(words[0], "run.act", *words[1:]).stdout)
