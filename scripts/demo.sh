@@ -54,14 +54,14 @@ reports() {
   command -v gnuplot >/dev/null || warn "  gnuplot is absent: no plots"
 }
 
-# record NAME COMMAND...: the program's own output is kept beside the trace.
+# record NAME [OPTION...] -- COMMAND...: the program's own output is kept beside the trace.
 record() {
   local run=$DEMO/$1
   shift
   rm -rf "$run".*
-  say "actscope record -o $run.act -- $*"
+  say "actscope record -o $run.act $*"
   quietly "$run.out" "  recording (its output goes to $run.out)" \
-    "$ACTSCOPE" record -o "$run.act" -- "$@"
+    "$ACTSCOPE" record -o "$run.act" "$@"
   reports "$run"
 }
 
@@ -91,13 +91,13 @@ compare_c_gpt() {
 
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive} # a machine with other work is no place for threads that spin
 runs=(c_gpt)
-record c_gpt "$BUILD/examples/c/train_gpt" --steps $((20 * steps))
-record c_gpt_3bit "$BUILD/examples/c/train_gpt" --steps $((20 * steps)) --bits 3
+record c_gpt -- "$BUILD/examples/c/train_gpt" --steps $((20 * steps))
+record c_gpt_3bit -- "$BUILD/examples/c/train_gpt" --steps $((20 * steps)) --bits 3
 quietly "$DEMO/c_gpt_verify.txt" "actscope verify gpt --bits 2,3,4 --min-cosine 0.99, to $DEMO/c_gpt_verify.txt" \
   "$ACTSCOPE" verify gpt --bits 2,3,4 --min-cosine 0.99 || warn "  the gradients fell short: see there"
 if [ "$pytorch" = yes ] && has_torch; then
   runs+=(pytorch_gpt)
-  record pytorch_gpt /usr/bin/python3 examples/pytorch/gpt.py --steps "$steps"
+  record pytorch_gpt --layers --python-stacks -- /usr/bin/python3 examples/pytorch/gpt.py --steps "$steps"
 elif [ "$pytorch" = yes ]; then
   warn "no PyTorch for /usr/bin/python3: the GPT example is left out (apt-get install python3-torch brings it)"
 fi
