@@ -4,6 +4,7 @@
     scripts/bench.sh record                      everything, some ten minutes
     scripts/bench.sh record --only pairs,deep    the micro-benchmarks, two minutes
     scripts/bench.sh record --only lines         what --python-stacks adds, three minutes
+    scripts/bench.sh record --only layers        what --layers adds, two minutes
 
 Sections:
   gpt       wall and CPU time of examples/pytorch/gpt.py; every round runs plain, recorded, heaptrack (as people run
@@ -13,6 +14,7 @@ Sections:
   deep      nanoseconds of a malloc or free of 4 KiB or more below 30 frames
   lines     what --python-stacks adds: to the GPT example, as above, and to a loop of Python that allocates below 20 frames
             (bench/python_loop.py), in CPU time
+  layers    what --layers adds: to the GPT example, and to a call of a module that does nothing (bench/module_calls.py)
   trace     bytes of the finished traces, in all and per event
   analysis  `actscope analyze` against heaptrack_print on recordings of the same program
 
@@ -31,7 +33,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SECTIONS = ["gpt", "pairs", "deep", "lines", "trace", "analysis"]
+SECTIONS = ["gpt", "pairs", "deep", "lines", "layers", "trace", "analysis"]
 MICRO_VALUE = re.compile(r"^ns_per_\w+ ([0-9.]+)$", re.MULTILINE)
 HEAPTRACK_ALLOCATIONS = re.compile(r"allocations:\s+(\d+)")
 
@@ -173,17 +175,27 @@ def compare_gpt(bench, variants, remark):
     return result
 
 
-def with_lines(bench, command, name):
+def with_option(bench, command, name, option):
     return {"plain": lambda: bench.run_plain(command), "recorded": lambda: bench.run_recorded(command, name),
-            "with lines": lambda: bench.run_recorded(command, name, "--python-stacks")}
+            option: lambda: bench.run_recorded(command, name, option)}
+
+
+def bench_option(bench, option, program, count, title):
+    """What an option of record adds to the GPT example, and to a loop in Python that does nothing else."""
+    name = option.strip("-")
+    result = {"gpt": compare_gpt(bench, with_option(bench, gpt_command(bench.options), f"gpt-{name}", option), "")}
+    loop = [bench.options.python, ROOT / "bench" / program, str(int(count * bench.options.scale))]
+    result["loop"] = compare_micro(bench, with_option(bench, loop, f"loop-{name}", option), f"loop-{name}", title)
+    return result
 
 
 def bench_lines(bench):
-    result = {"gpt": compare_gpt(bench, with_lines(bench, gpt_command(bench.options), "gpt-lines"), "")}
-    loop = [bench.options.python, ROOT / "bench/python_loop.py", str(int(1e6 * bench.options.scale))]
-    result["loop"] = compare_micro(bench, with_lines(bench, loop, "loop"), "loop",
-                                   "loop: 8 KiB made and dropped below 20 frames of Python, two events")
-    return result
+    return bench_option(bench, "--python-stacks", "python_loop.py", 1e6,
+                        "loop: 8 KiB made and dropped below 20 frames of Python, two events")
+
+
+def bench_layers(bench):
+    return bench_option(bench, "--layers", "module_calls.py", 5e5, "calls of a module that does nothing")
 
 
 def bench_micro(bench, mode, count, heaptrack_count, title):
