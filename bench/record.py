@@ -4,7 +4,7 @@
     scripts/bench.sh record                      everything, some ten minutes
     scripts/bench.sh record --only pairs,deep    the micro-benchmarks, two minutes
     scripts/bench.sh record --only lines         what --python-stacks adds, three minutes
-    scripts/bench.sh record --only layers        what --layers adds, two minutes
+    scripts/bench.sh record --only layers        what --layers adds, three minutes
 
 Sections:
   gpt       wall and CPU time of examples/pytorch/gpt.py; every round runs plain, recorded, heaptrack (as people run
