@@ -45,6 +45,15 @@ static void print_amount(struct sink *sink, int column, uint64_t count, uint64_t
   style_print(sink, STYLE_BOLD, amount);
 }
 
+/* With a word before it: the layers of a Sequential are named 0, 1, 2. */
+static void print_layer(struct sink *sink, const char *layer) {
+  char line[256];
+  if (layer[0]) {
+    snprintf(line, sizeof line, "layer %s", layer);
+    report_text_below(sink, BLOCK_COLUMNS, line);
+  }
+}
+
 static void print_block(struct sink *sink, const struct group_of_blocks *group) {
   const struct facts_saved_block *block = group->block;
   char holders[256], type[96], line[512];
@@ -58,7 +67,7 @@ static void print_block(struct sink *sink, const struct group_of_blocks *group) 
   print_beside(sink, block->eligible ? STYLE_GOOD : STYLE_PLAIN, BLOCK_COLUMNS, line);
   report_text_below(sink, BLOCK_COLUMNS, block->site);
   if (group->count == 1 && !(group->one_name && strcmp(block->layer, block->name) == 0)) {
-    report_text_below(sink, BLOCK_COLUMNS, block->layer);
+    print_layer(sink, block->layer);
   }
 }
 

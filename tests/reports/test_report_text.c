@@ -106,6 +106,16 @@ Test(report_text, top_hides_nothing_silently) {
   cr_expect_not_null(strstr(sink.memory, "and 1 more site, 20.0 MiB; --top 0 shows all"));
 }
 
+/* Layers of a Sequential are called 0, 1, 2, which says nothing without a word. */
+Test(report_text, a_block_alone_tells_its_layer) {
+  sample_facts_gpt(&facts);
+  const size_t all = facts.saved_count;
+  facts.saved_count = 1;
+  emit(10);
+  facts.saved_count = all; /* for facts_fini */
+  cr_expect_not_null(strstr(sink.memory, "\n                   layer blocks.0"), "%s", sink.memory);
+}
+
 Test(report_text, top_zero_is_everything) {
   sample_facts_gpt(&facts);
   emit(0);
