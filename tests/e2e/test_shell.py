@@ -154,19 +154,25 @@ class Help(Shell):
         self.assertEqual(terminal.finish(), 0)
         self.assertIn("Usage: actscope report", terminal.all)
 
-    def test_the_page_of_this_installation(self):
-        """Beside the program, in a prefix: found by what the program is, not by MANPATH."""
+    def expect_page_of_info(self, program):
+        """Found by where the program is, not by MANPATH."""
         if not shutil.which("man"):
             self.skipTest("no man: install man-db")
+        terminal = Terminal([program, "help", "info"], self.folder, {**self.env, "MANPAGER": "cat",
+                                                                     "MANPATH": self.folder})
+        self.addCleanup(terminal.close)
+        self.assertEqual(terminal.finish(), 0)
+        self.assertIn("ACTSCOPE-INFO(1)", re.sub(".\x08", "", without_escapes(terminal.all)))
+
+    def test_the_page_before_it_is_installed(self):
+        self.expect_page_of_info(harness.ACTSCOPE)
+
+    def test_the_page_of_this_installation(self):
         os.makedirs(self.path("prefix/bin"))
         os.makedirs(self.path("prefix/share/man/man1"))
         shutil.copy(harness.ACTSCOPE, self.path("prefix/bin/actscope"))
         shutil.copy(os.path.join(harness.ROOT, "docs", "man", "actscope-info.1"), self.path("prefix/share/man/man1"))
-        terminal = Terminal([self.path("prefix/bin/actscope"), "help", "info"], self.folder,
-                            {**self.env, "MANPAGER": "cat", "MANPATH": self.folder})
-        self.addCleanup(terminal.close)
-        self.assertEqual(terminal.finish(), 0)
-        self.assertIn("ACTSCOPE-INFO(1)", re.sub(".\x08", "", without_escapes(terminal.all)))
+        self.expect_page_of_info(self.path("prefix/bin/actscope"))
 
     def test_suggestions(self):
         for words, message in (
