@@ -182,18 +182,22 @@ static void show_spread(const struct page *page) {
 
 static const char *const role_plurals[RANKS_ROLES] = {"main processes", "workers", "helpers", "launchers", "others"};
 
-/* "ranks 400.1 MiB, workers 16.0 MiB" */
+/* "ranks 400.1 MiB, workers 16.0 MiB"; nothing where one sort has it all. */
 static void show_shares(const struct page *page, const struct ranks_node *node) {
   char text[256] = "", bytes[FORMAT_SIZE];
+  int shares = 0;
   for (int role = 0; role < RANKS_ROLES; role++) {
     const char *name = role == RANKS_MAIN && page->ranks->distributed ? "ranks" : role_plurals[role];
     size_t length = strlen(text);
     if (node->at_peak[role]) {
       snprintf(text + length, sizeof text - length, "%s%s %s", length ? ", " : "", name,
                format_bytes(bytes, node->at_peak[role]));
+      shares++;
     }
   }
-  paragraph_print(page->sink, STYLE_DIM, 4, "    ", text);
+  if (shares > 1) {
+    paragraph_print(page->sink, STYLE_DIM, 14, "              ", text);
+  }
 }
 
 static void show_node(const struct page *page, const struct ranks_node *node) {
