@@ -9,14 +9,13 @@
 
 static void print_title(struct sink *sink, const struct verify_view *view, const struct verify_result *result) {
   char line[512];
-  const char *what = view->subject == VERIFY_ARRAYS ? "arrays"
-                     : view->subject == VERIFY_RUN  ? "eligible activations of"
-                                                    : "parameters of";
+  const size_t count = result->widths_count ? result->widths[0].start.count : 0;
+  const char *what = view->subject == VERIFY_RUN ? "eligible activation" : "parameter";
   if (view->subject == VERIFY_ARRAYS) {
     snprintf(line, sizeof line, "Few-bit gradients of %s against exact ones, on %s", view->name, view->data);
   } else {
-    snprintf(line, sizeof line, "Few-bit gradients against exact ones: %zu %s %s",
-             result->widths_count ? result->widths[0].start.count : 0, what, view->name);
+    snprintf(line, sizeof line, "Few-bit gradients against exact ones: %zu %s%s of %s", count, what,
+             count == 1 ? "" : "s", view->name);
   }
   style_print(sink, STYLE_BOLD, line);
   sink_print(sink, "\n\n");
