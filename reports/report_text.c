@@ -46,6 +46,10 @@ void report_text_selection(struct sink *sink, const struct facts *facts, const s
       format_bytes(all, facts->saved_bytes), facts->saved_step);
   section_print(sink, "Selected blocks");
   paragraph_print(sink, STYLE_PLAIN, 2, "  ", text);
+  if (!facts->saved_count) {
+    paragraph_print(sink, STYLE_WARN, 2, "  ",
+                    "Nothing matches: the tables by op and by layer of the report without a selection have the names.");
+  }
 }
 
 static void headline(struct sink *sink, const struct facts *facts) {

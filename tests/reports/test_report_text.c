@@ -116,6 +116,17 @@ Test(report_text, a_block_alone_tells_its_layer) {
   cr_expect_not_null(strstr(sink.memory, "\n                   layer blocks.0"), "%s", sink.memory);
 }
 
+Test(report_text, a_selection_of_nothing_tells_where_names_are) {
+  struct facts_selection selection = FACTS_SELECT_ALL;
+  sample_facts_gpt(&facts);
+  selection.ops = "gelo";
+  cr_assert_eq(facts_select(&facts, &selection, &err), 0);
+  report_backend_find("text")->emit(&sink, &facts, &(struct report_options){.top = 10, .selection = &selection});
+  cr_assert_eq(sink_close(&sink, &err), 0);
+  cr_expect_not_null(strstr(sink.memory, "held by gelo: 0 B in 0 blocks"));
+  cr_expect_not_null(strstr(sink.memory, "Nothing matches: the tables by op and by layer"));
+}
+
 Test(report_text, top_zero_is_everything) {
   sample_facts_gpt(&facts);
   emit(0);
