@@ -130,6 +130,30 @@ for page_name in filter(shows_commands, PAGES):
     setattr(Docs, "test_" + re.sub(r"\W", "_", page_name.removesuffix(".md")), test)
 
 
+class Links(unittest.TestCase):
+    """Links of the pages to files, and to titles of pages."""
+
+    def anchors(self, page):
+        """What GitHub makes of titles."""
+        with open(page, encoding="utf-8") as file:
+            titles = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", file.read(), flags=re.M | re.S), re.M)
+        return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+    def test_lead_somewhere(self):
+        links = 0
+        for page in [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"]:
+            with open(os.path.join(harness.ROOT, page), encoding="utf-8") as file:
+                found = re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", file.read())
+            for name, anchor in found:
+                path = os.path.normpath(os.path.join(harness.ROOT, os.path.dirname(page), name))
+                path = os.path.join(harness.ROOT, page) if not name else path
+                self.assertTrue(os.path.exists(path), f"{page}: {name}")
+                if anchor:
+                    self.assertIn(anchor, self.anchors(path), f"{page}: {name}#{anchor}")
+                links += 1
+        self.assertGreater(links, 50)
+
+
 class Parser(unittest.TestCase):
     """The parser itself: what counts as a command and what does not."""
 
