@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 import actscope.torch as ft
-from dropin_cases import CASES, few_bit, kept, TORCH_2
+from dropin_cases import CASES, few_bit, kept, raises, TORCH_2
 
 
 def check_layers():
@@ -132,6 +132,33 @@ def check_convert():
     with ft.patch(4), kept() as packed:
         model(torch.randn(80, requires_grad=True))
     assert [t.numel() for t in packed] == [10]
+
+
+def check_traces():
+    """What a converted model becomes: torch.jit's graphs are torch's own and need no actscope, torch.fx's call the
+    few-bit modules, which are leaves there as torch's are."""
+    x = torch.randn(8, 6, requires_grad=True)
+    model = nn.Sequential(nn.Linear(6, 6), nn.GELU("tanh"), nn.Softplus(2), nn.SiLU(inplace=True), nn.Softsign())
+    wanted = model(x)
+    ft.convert(model, 2)
+    traced = torch.jit.trace(model, x)
+    assert "PythonOp" not in str(traced.inlined_graph)
+    scripted = torch.jit.script(model[:4])
+    buffer = io.BytesIO()
+    torch.jit.save(scripted, buffer)
+    assert b"actscope" not in buffer.getvalue()
+    buffer.seek(0)
+    assert torch.allclose(nn.Softsign()(torch.jit.load(buffer)(x)), wanted, atol=1e-6)
+    assert torch.allclose(traced(x), wanted, atol=1e-6)
+    assert [type(layer).__module__ for layer in model[1:]] == ["actscope.torch.modules"] * 4 and model[1].bits == 2
+    symbolic = torch.fx.symbolic_trace(model)
+    with kept() as packed:
+        y = symbolic(x)
+    assert sum(t.dtype == torch.uint8 for t in packed) == 4 and torch.allclose(y, wanted, atol=1e-6)
+    assert ft.revert(symbolic)(x).grad_fn is not None and not isinstance(symbolic.get_submodule("1"), ft.GELU)
+    for wrong in (ft.convert, ft.revert):
+        with raises(TypeError, "torch.nn.Module is needed, not function"):
+            wrong(check_traces)
 
 
 def check_pickle_modules():

@@ -72,6 +72,11 @@ def _convert_attributes(module, names, named, setting):
     return count
 
 
+def _check_model(model, what):
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"actscope: {what}: a torch.nn.Module is needed, not {type(model).__name__}")
+
+
 def convert(model, bits=3, functions=None, method=fewbit.DEFAULT_METHOD, weight=None):
     """Has the activation modules of a model keep `bits` bits an element for backward; returns the model.
 
@@ -79,6 +84,7 @@ def convert(model, bits=3, functions=None, method=fewbit.DEFAULT_METHOD, weight=
     subclass of torch's), state_dict is untouched, and revert() undoes it. Also functions that modules hold in
     attributes, as torch's TransformerEncoderLayer does. Calls of torch.nn.functional inside of a forward method are
     patch()'s. `functions` as for patch(). Convert again for other bits."""
+    _check_model(model, "convert")
     setting = make_setting(bits, method, weight)
     names, named = choose(functions)
     count = 0
@@ -93,6 +99,7 @@ def convert(model, bits=3, functions=None, method=fewbit.DEFAULT_METHOD, weight=
 
 def revert(model):
     """Undoes convert(), and makes torch's modules of actscope.torch's own; returns the model."""
+    _check_model(model, "revert")
     for module in model.modules():
         if isinstance(module, FewBitModule):
             base = _torch_class(module)

@@ -348,13 +348,21 @@ def run(function, x, params, inplace, setting, counts, original, args, kwargs):
     return run_exact(function, x, original, args, kwargs)
 
 
+def _say_compiled():
+    _warn_once("torch.compile")
+
+
+# What torch.compiler.assume_constant_result does, without importing the compiler: Dynamo calls it while it reads, and has
+# nothing of it in the graph.
+_say_compiled._dynamo_marked_constant = True
+
+
 def run_compiled(counts, original, args, kwargs):
-    """torch's own for the compiler, whose graphs cannot call us. Dynamo reads this code and must find nothing in it;
-    when torch's other half of the compiler runs it there is time for a word."""
-    if not is_dynamo():
-        if counts is not None:
-            counts.fall_back("torch.compile")
-        _warn_once("torch.compile")
+    """torch's own for the compiler, whose graphs cannot call us. Dynamo reads this code and must find nothing in it but
+    what it may call at once; calls are counted when torch's other half of the compiler runs it."""
+    if not is_dynamo() and counts is not None:
+        counts.fall_back("torch.compile")
+    _say_compiled()
     return original(*args, **kwargs)
 
 

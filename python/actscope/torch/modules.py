@@ -3,6 +3,7 @@
 Each is a subclass of torch's, has no parameters or buffers, and remembers its setting in one plain attribute, so that
 state_dict is torch's and pickling works. GELU(bits=3), Softplus(beta=2, bits=4), ...
 """
+import copy
 import inspect
 
 import torch
@@ -22,6 +23,8 @@ class FewBitModule:
         return self.few_bit.bits
 
     def forward(self, input):
+        if type(input) is torch.fx.Proxy:  # a leaf of the graph, as torch.nn's modules are: it goes on keeping few bits
+            return input.tracer.create_proxy("call_module", input.tracer.path_of_module(self), (input,), {})
         function = self.function
         if function.names:
             params = tuple(getattr(self, name) for name in function.names)
@@ -34,6 +37,13 @@ class FewBitModule:
     def extra_repr(self):
         own = super().extra_repr()
         return (own + ", " if own else "") + f"bits={self.few_bit.bits}"
+
+    def __prepare_scriptable__(self):
+        """What torch.jit.script compiles in its place: torch's own module, so that what it saves runs anywhere."""
+        own = copy.copy(self)
+        own.__class__ = next(base for base, ours in MODULES.items() if isinstance(self, ours))
+        del own.few_bit
+        return own
 
 
 def _make(function):
