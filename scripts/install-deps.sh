@@ -29,6 +29,7 @@ ALL_PACKAGES=(
   heaptrack gdb strace
   chromium # the HTML report is tested in it
   mmdebstrap # bare systems to try the packages on
+  libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 # allocators that programs bring along
   valgrind # ms_print, for exports
   zsh man-db mandoc # completion and manual pages are tested with them
 )
