@@ -56,7 +56,6 @@ static int spawn(struct child *child) {
   int result;
   sigemptyset(&defaults);
   sigaddset(&defaults, SIGPIPE);
-  sigaddset(&defaults, SIGINT);
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
   posix_spawn_file_actions_adddup2(&actions, fileno(child->script), STDIN_FILENO);
@@ -131,9 +130,17 @@ static void read_complaint(FILE *complaints, char *out, size_t size) {
   }
 }
 
+/* gnuplot ends with an error at Ctrl-C, or by the signal, as it happens to stand: what came to us tells. */
+static volatile sig_atomic_t interrupts;
+
+static void note_interrupt(int number) {
+  (void)number;
+  interrupts = 1;
+}
+
 static int tell_failure(struct child *child, int status, struct gnuplot_end *end, struct error *err) {
   char complaint[200];
-  end->interrupted = WIFSIGNALED(status) && WTERMSIG(status) == SIGINT;
+  end->interrupted = interrupts || (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
     return 0;
   }
@@ -142,8 +149,12 @@ static int tell_failure(struct child *child, int status, struct gnuplot_end *end
 }
 
 static int run(struct child *child, struct gnuplot_end *end, struct error *err) {
-  struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
-  sigaction(SIGINT, &ignore, &before);
+  struct sigaction note = {.sa_handler = note_interrupt, .sa_flags = SA_RESTART}, before;
+  interrupts = 0;
+  sigaction(SIGINT, NULL, &before);
+  if (before.sa_handler != SIG_IGN) { /* else gnuplot is to ignore it as we do */
+    sigaction(SIGINT, &note, NULL);
+  }
   const int result = spawn(child), status = result == 0 ? wait_for(child->pid) : 0;
   sigaction(SIGINT, &before, NULL);
   if (result != 0) {

@@ -80,13 +80,26 @@ static int check_picture(const char *folder, const char *name, const char *endin
   return code;
 }
 
+static const char *const endings[] = {"svg", "png", "pdf"};
+
+/* What gnuplot had begun when it failed, or Ctrl-C ended it. */
+static void remove_unfinished(const char *folder, const char *name) {
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+    char *path = path_of(folder, name, endings[i]);
+    if (path && !gnuplot_is_whole(path, path)) {
+      unlink(path);
+    }
+    free(path);
+  }
+}
+
 static int draw(const struct writer *writer, const struct plot *plot, struct gnuplot_end *end, struct error *err) {
-  static const char *const endings[] = {"svg", "png", "pdf"};
   char script[64];
   struct error why;
   snprintf(script, sizeof script, "load '%s.gp'\n", plot->name);
   int code = gnuplot_run(writer->folder, script, strlen(script), NULL, end, &why);
   if (code < 0) {
+    remove_unfinished(writer->folder, plot->name);
     return error_set(err, code, "cannot draw %s/%s.gp: %s", writer->folder, plot->name, why.message);
   }
   for (size_t i = 0; code == 0 && i < sizeof endings / sizeof *endings; i++) {
