@@ -58,13 +58,11 @@ static int open_replacement(struct sink *sink, const char *path, const struct st
     errno = ENOMEM;
     return -1;
   }
+  temporary_add(sink->temporary); /* before it is there: a signal may come between */
   fd = open(sink->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (fd >= 0 && existing && fchmod(fd, existing->st_mode & 07777) != 0) {
     /* Another owner's mode cannot always be kept; the report matters more. */
     errno = 0;
-  }
-  if (fd >= 0) {
-    temporary_add(sink->temporary);
   }
   return fd;
 }
