@@ -35,8 +35,7 @@ static void print_certificate(struct sink *sink, const struct quantizer *quantiz
     print_figure(sink, "error", "0: exact");
     return;
   }
-  snprintf(text, sizeof text, "%.6g; no quantizer of this kind is below %.6g", quantizer->error,
-           quantizer->lower_bound);
+  snprintf(text, sizeof text, "%.6g; no other is below %.6g", quantizer->error, quantizer->lower_bound);
   if (quantizer->lower_bound > 0) { /* else what there is is rounding */
     const size_t used = strlen(text);
     snprintf(text + used, sizeof text - used, " (%.2g%% less)", 100 * (1 - quantizer->lower_bound / quantizer->error));
