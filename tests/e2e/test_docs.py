@@ -7,6 +7,7 @@ and what one page ran already is not run again for another: a guide goes on wher
 import functools
 import glob
 import os
+import pickle
 import re
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ import threading
 import unittest
 
 import harness
+import test_import
 
 PAGES = ["README.md", "docs/guide.md"]  # in this order; then every other page that shows a command
 PAGES += sorted({"docs/" + os.path.basename(page) for page in glob.glob(os.path.join(harness.ROOT, "docs", "*.md"))} -
@@ -72,6 +74,10 @@ def clone():
     for name in ("mlp.py", "common.py"):
         shutil.copy(os.path.join(harness.ROOT, "examples", "pytorch", name), folder)
     os.rename(os.path.join(folder, "mlp.py"), os.path.join(folder, "train.py"))
+    device = test_import.Device(number=0, entries=10**6, seed=1)  # no run on a GPU is to be had
+    device.run(300)
+    with open(os.path.join(folder, "run.pickle"), "wb") as file:
+        pickle.dump(test_import.snapshot(device), file)
     os.makedirs(os.path.join(folder, "bin"))
     os.symlink(harness.pythons()[0], os.path.join(folder, "bin", "python3"))
     torchrun = os.path.join(folder, "bin", "torchrun")  # Debian's own does not start under Python 3.11
