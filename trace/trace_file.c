@@ -50,12 +50,11 @@ static uint32_t crc_with_hole(const uint8_t *bytes, size_t size, size_t hole) {
 
 static int refuse_missing(const char *path, struct error *err) {
   char *unfinished = trace_unfinished_beside(path);
-  int code = unfinished
-                 ? error_set(err, ERROR_IO,
-                             "%s: there is no such file, but %s is there: a recording that was not finished; "
-                             "read that",
-                             path, unfinished)
-                 : error_set(err, ERROR_IO, "%s: there is no such file; give the path of a recorded run", path);
+  int code = unfinished ? error_set(err, ERROR_IO,
+                                    "%s: there is no such file, but %s is there: a recording that was not finished; "
+                                    "read that",
+                                    path, unfinished)
+                        : error_set(err, ERROR_IO, "%s: there is no such file; give the path of a recorded run", path);
   free(unfinished);
   return code;
 }
