@@ -21,6 +21,11 @@ static void print_title(struct sink *sink, const struct verify_view *view, const
   sink_print(sink, "\n\n");
 }
 
+/* The weights before any training: one's own model may come with trained ones. */
+static const char *weights_at_start(const struct verify_view *view) {
+  return view->subject == VERIFY_TORCH ? "as given" : "as drawn";
+}
+
 /* when: of which weights the gradients are, NULL where there is no such choice. */
 static void summary_row(struct table *table, const struct verify_width *width, const struct verify_rows *rows,
                         const char *when, const struct verify_limits *limits) {
@@ -42,14 +47,15 @@ static void summary_table(struct sink *sink, const struct verify_view *view, con
       {"least cosine", COLUMN_RIGHT, STYLE_ACCENT}, {"mean", COLUMN_RIGHT, STYLE_PLAIN},
       {"largest error", COLUMN_RIGHT, STYLE_PLAIN}, {"whole: cosine", COLUMN_RIGHT, STYLE_PLAIN},
       {"error", COLUMN_RIGHT, STYLE_PLAIN},         {"passed", COLUMN_RIGHT, STYLE_BOLD}};
-  const size_t skipped = view->subject == VERIFY_MODEL ? 0 : 1; /* only a model is looked at with two sets of weights */
+  const bool trained = result->widths_count && result->widths[0].trained.count;
+  const size_t skipped = view->subject == VERIFY_MODEL || trained ? 0 : 1; /* nothing else has two sets of weights */
   struct table table;
   char after[48];
   snprintf(after, sizeof after, "after %zu step%s", result->steps, result->steps == 1 ? "" : "s");
   table_init(&table, sink, columns + skipped, sizeof columns / sizeof *columns - skipped);
   for (size_t i = 0; i < result->widths_count; i++) {
     const struct verify_width *width = &result->widths[i];
-    summary_row(&table, width, &width->start, skipped ? NULL : "as drawn", &view->limits);
+    summary_row(&table, width, &width->start, skipped ? NULL : weights_at_start(view), &view->limits);
     if (width->trained.count) {
       summary_row(&table, width, &width->trained, after, &view->limits);
     }
@@ -62,11 +68,7 @@ static void summary_table(struct sink *sink, const struct verify_view *view, con
 static void memory_row(struct table *table, const char *bits, const char *how, const struct verify_memory *memory) {
   table_cell(table, bits);
   table_cell(table, how);
-  if (memory->peak_bytes) {
-    table_bytes(table, memory->peak_bytes);
-  } else { /* PyTorch's own model: what the peak would be is `project`'s to say */
-    table_cell(table, "-");
-  }
+  table_bytes(table, memory->peak_bytes);
   table_bytes(table, memory->saved_bytes);
 }
 
@@ -174,11 +176,11 @@ static void print_rows(struct sink *sink, const struct verify_view *view, const 
     sink_fail(sink, ENOMEM);
     return;
   }
+  const char *weights = result->steps ? ", weights " : "", *which = result->steps ? weights_at_start(view) : "";
   if (shown < count) {
-    snprintf(title, sizeof title, "Cosine: the least %zu of %zu%s (--all shows all)", shown, count,
-             result->steps ? ", weights as drawn" : "");
+    snprintf(title, sizeof title, "Cosine: the least %zu of %zu%s%s (--all shows all)", shown, count, weights, which);
   } else {
-    snprintf(title, sizeof title, "Cosine%s", result->steps ? ", weights as drawn" : "");
+    snprintf(title, sizeof title, "Cosine%s%s", weights, which);
   }
   section_print(sink, title);
   sink_print(sink, "\n");

@@ -197,7 +197,8 @@ class CommandPage(CommandCase):
         width = document["bits"][0]
         for row in width["parameters"]:
             self.assertRegex(page, rf"(?m)^  {row['name']} +{row['cosine']:.5f} ")
-        self.assertIn("after 3 steps", page)
+        for when, rows in (("as given", width), ("after 3 steps", width["trained"])):
+            self.assertRegex(page, rf"(?m)^  {when} +3 +{rows['min_cosine']:.5f} ")
         for loss in width["loss"]["exact"][0], width["loss"]["exact"][-1]:
             self.assertIn(f"{loss:.5f}", page)
 

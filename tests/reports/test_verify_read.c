@@ -15,7 +15,7 @@
   "\"max_relative_error\": 0.5, \"whole_cosine\": null, \"whole_relative_error\": 0.25, "                              \
   "\"memory\": {\"exact\": {\"peak_bytes\": 900, \"saved_bytes\": 800}, "                                              \
   "\"measured\": {\"peak_bytes\": 700, \"saved_bytes\": 600}, "                                                        \
-  "\"projected\": {\"peak_bytes\": null, \"saved_bytes\": 500}}, " more                                                \
+  "\"projected\": {\"peak_bytes\": 650, \"saved_bytes\": 500}}, " more                                                 \
   "\"loss\": {\"exact\": [2, 1.5], \"few_bit\": [2, 1.25]}, \"passed\": true}"
 #define DOCUMENT(widths)                                                                                               \
   "{\"schema\": \"actscope.verify/1\", \"kind\": \"torch\", \"bits\": [" widths "], \"passed\": true}"
@@ -39,7 +39,7 @@ Test(verify_read, figures) {
   cr_assert_eq(result.exact.saved_bytes, 800);
   cr_assert_eq(result.widths[0].measured.peak_bytes, 700);
   cr_assert_eq(result.widths[0].measured.saved_bytes, 600);
-  cr_assert_eq(result.widths[0].projected.peak_bytes, 0);
+  cr_assert_eq(result.widths[0].projected.peak_bytes, 650);
   cr_assert_eq(result.widths[0].projected.saved_bytes, 500);
   cr_assert_eq(result.losses_count, 2);
   cr_assert_eq(result.losses[1], 1.5f);
@@ -115,7 +115,7 @@ Test(verify_read, text) {
   struct verify_view view = {.subject = VERIFY_TORCH, .name = "train.py:make", .limits = {0.5, HUGE_VAL}};
   cr_assert_eq(read_it(DOCUMENT(WIDTH("2", TWO, ""))), 0);
   expect_text(&view, "2 parameters of train.py:make", true);
-  expect_text(&view, "projected      -  500 B", true);
+  expect_text(&view, "projected  650 B  500 B", true);
   expect_text(&view, "1 parameter is left out", true);
   expect_text(&view, "libfewbit has not", false);
   expect_text(&view, "On batches of", false);

@@ -287,6 +287,9 @@ class patch(contextlib.ContextDecorator):
         self._wanted = frozenset(self.functions)
         self.counts = core.Counts()
 
+    def __repr__(self):
+        return f"<actscope.torch.patch: {self.setting.bits} bits for {', '.join(self.functions)}>"
+
     def wants(self, function, inplace):
         return function.name in self._wanted and (self._named or function.saves_memory(inplace))
 
