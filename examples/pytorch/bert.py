@@ -8,7 +8,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from common import begin, count_parameters, make_parser, read_text, sample_pieces, TEXT, train
+from common import begin, count_parameters, make_text_parser, read_text, sample_pieces, train
 
 
 class Embeddings(nn.Module):
@@ -66,12 +66,7 @@ def hide(tokens, share, mask, characters):
 
 
 def parse_options():
-    parser = make_parser("Train a small BERT on a text file.", steps=20, batch=16, lr=1e-3)
-    parser.add_argument("--text", default=TEXT, help="what to learn")
-    parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--embed", type=int, default=256)
-    parser.add_argument("--heads", type=int, default=8)
-    parser.add_argument("--block", type=int, default=128, help="characters the model sees at once")
+    parser = make_text_parser("Train a small BERT on a text file.")
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--hidden", type=float, default=0.15, help="share of the characters that it is asked about")
     return begin(parser)

@@ -24,6 +24,17 @@ def make_parser(description, steps, batch, lr):
     return parser
 
 
+def make_text_parser(description):
+    """Those of the models of text as well."""
+    parser = make_parser(description, steps=20, batch=16, lr=1e-3)
+    parser.add_argument("--text", default=TEXT, help="what to learn")
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--embed", type=int, default=256)
+    parser.add_argument("--heads", type=int, default=8)
+    parser.add_argument("--block", type=int, default=128, help="characters the model sees at once")
+    return parser
+
+
 def begin(parser):
     """The options, with seed and threads set."""
     options = parser.parse_args()

@@ -11,7 +11,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from common import begin, count_parameters, make_parser, read_text, sample_pieces, TEXT, train
+from common import begin, count_parameters, make_text_parser, read_text, sample_pieces, train
 
 
 class Attention(nn.Module):
@@ -86,14 +86,9 @@ def mean_loss(model, data, batch, block):
 
 
 def parse_options():
-    parser = make_parser("Train a small GPT on a text file.", steps=20, batch=16, lr=1e-3)
-    parser.add_argument("--text", default=TEXT, help="what to learn")
+    parser = make_text_parser("Train a small GPT on a text file.")
     parser.add_argument("--test", type=float, default=0, metavar="SHARE",
                         help="of the text, its end, that is kept to test with")
-    parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--embed", type=int, default=256)
-    parser.add_argument("--heads", type=int, default=8)
-    parser.add_argument("--block", type=int, default=128, help="characters the model sees at once")
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--sample", type=int, default=80, help="characters to generate at the end")
     return begin(parser)

@@ -10,7 +10,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from common import begin, count_parameters, make_parser, read_text, sample_pieces, TEXT, train
+from common import begin, count_parameters, make_text_parser, read_text, sample_pieces, train
 
 
 class RMSNorm(nn.Module):
@@ -90,13 +90,8 @@ def make_model(vocabulary, layers, embed, heads, hidden, block):
 
 
 def parse_options():
-    parser = make_parser("Train a small language model with SwiGLU on a text file.", steps=20, batch=16, lr=1e-3)
-    parser.add_argument("--text", default=TEXT, help="what to learn")
-    parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--embed", type=int, default=256)
-    parser.add_argument("--heads", type=int, default=8)
+    parser = make_text_parser("Train a small language model with SwiGLU on a text file.")
     parser.add_argument("--hidden", type=int, default=688, help="width of SwiGLU")
-    parser.add_argument("--block", type=int, default=128, help="characters the model sees at once")
     return begin(parser)
 
 

@@ -137,6 +137,20 @@ class Apply(ApplyCase):
         self.assertRegex(result.stderr, r"pid \d+ could not tell at its end")
         self.assertEqual([process["ended"] for process in told["processes"]], [False])
 
+    def examples(self, python):
+        """Each calls its activation once a layer and step; the ResNet has nothing that codes could serve."""
+        text = ["--layers", "2", "--embed", "16", "--heads", "2", "--block", "16"]
+        for name, wanted, *options in (("bert.py", {"gelu": 3}, *text), ("swiglu.py", {"silu": 2}, *text),
+                                       ("cnn.py", {"silu": 3}, "--width", "4", "--stages", "1", "--size", "8"),
+                                       ("resnet.py", {}, "--width", "4", "--blocks", "1"),
+                                       ("resnet.py", {"silu": 7}, "--width", "4", "--blocks", "1",
+                                        "--activation", "silu")):
+            with self.subTest(name=name):
+                program = os.path.join(harness.ROOT, "examples", "pytorch", name)
+                result, told = self.apply([python, program, "--steps", "1", "--batch", "4", *options])
+                self.assertRegex(result.stdout, r"(?m)^step    0  loss \d")
+                self.assertEqual((told["replaced"], told["fallbacks"]), (wanted, {}))
+
     def broken(self, python):
         """Without the library the program goes on as it would alone, and that is said at once and at the end."""
         result, told = self.apply([python, PROGRAM, "train"],
@@ -147,8 +161,8 @@ class Apply(ApplyCase):
 
 
 harness.add_tests(Apply, ["gives_what_patch_gives", "with_record", "children", "spawned_children"], Apply.check)
-harness.add_tests(Apply, ["not_used", "falls_back", "module_and_path", "endings", "broken"], Apply.check,
-                  every_torch=False)
+harness.add_tests(Apply, ["not_used", "falls_back", "module_and_path", "endings", "examples", "broken"],
+                  Apply.check, every_torch=False)
 
 
 class ApplyStartUp(ApplyCase):
