@@ -4,14 +4,11 @@ Commands are the lines of indented or fenced blocks that begin with a program of
 MODEL, "...") is not one. Exit status 0 is expected, or N where the line's comment says "status N". Pages share a folder,
 and what one page ran already is not run again for another: a guide goes on where another began.
 """
-import functools
 import glob
 import os
 import pickle
 import re
 import shutil
-import tempfile
-import threading
 import unittest
 
 import harness
@@ -63,10 +60,8 @@ def files(text):
             yield name.group(1), block
 
 
-@functools.lru_cache(maxsize=None)
-def clone():
-    """A folder with what a clone has, and a HOME to install to; goes with the tests."""
-    folder = tempfile.mkdtemp(prefix="actscope-docs-")
+def fill_clone(folder):
+    """Makes the folder one with what a clone has, and a HOME to install to."""
     for name in ("examples", "docs", "scripts", "tests", "python", "include", "completions", "README.md"):
         os.symlink(os.path.join(harness.ROOT, name), os.path.join(folder, name))
     os.makedirs(os.path.join(folder, "build"))
@@ -84,7 +79,6 @@ def clone():
     with open(torchrun, "w", encoding="utf-8") as file:
         file.write(f'#!/bin/sh\nexec {harness.pythons()[-1]} -m torch.distributed.run -r 1 -t 1 --log_dir logs "$@"\n')
     os.chmod(torchrun, 0o755)
-    return folder
 
 
 def surroundings(folder):
@@ -97,43 +91,33 @@ def surroundings(folder):
 
 
 class Docs(harness.TestCase):
-    lock = threading.Lock()
-    done = {}
+    """One test for all pages: they share their folder, and side by side they would wait for each other."""
 
-    def check_page(self, page):
+    def run_page(self, page, done):
+        """Messages of what did not end as it should; done: results by command, of the pages before."""
         with open(os.path.join(harness.ROOT, page), encoding="utf-8") as file:
             text = file.read()
         shortened, tail = SHORTENED.get(page, (None, ""))
-        with self.lock:
-            for name, content in files(text):
-                with open(os.path.join(clone(), name), "w", encoding="utf-8") as file:
-                    file.write(content)
-            for command, status in commands(text):
-                if shortened and shortened.search(command):
-                    command, status = command + tail, None
-                if command not in self.done:
-                    self.done[command] = self.run_program(["bash", "-c", command], cwd=clone(),
-                                                          env=surroundings(clone()))
-                result = self.done[command]
-                self.assertIn(result.returncode, (0, 1) if status is None else (status,),
-                              f"{page}: {command}\n{result.stdout}{result.stderr}")
+        for name, content in files(text):
+            with open(self.path(name), "w", encoding="utf-8") as file:
+                file.write(content)
+        for command, status in commands(text):
+            if shortened and shortened.search(command):
+                command, status = command + tail, None
+            if command not in done:
+                done[command] = self.run_program(["bash", "-c", command], cwd=self.folder, env=surroundings(self.folder))
+            result = done[command]
+            if result.returncode not in ((0, 1) if status is None else (status,)):
+                yield f"{page}: {command}: status {result.returncode}\n{result.stdout}{result.stderr}"
 
-    @classmethod
-    def tearDownClass(cls):
-        shutil.rmtree(clone(), ignore_errors=True)
-
-
-def shows_commands(page):
-    with open(os.path.join(harness.ROOT, page), encoding="utf-8") as file:
-        return next(commands(file.read()), None)
-
-
-for page_name in filter(shows_commands, PAGES):
-    def test(self, page=page_name):
+    def test_pages(self):
         if not harness.pythons():
             self.skipTest("no PyTorch: apt-get install python3-torch, or scripts/make-torch-venv.sh")
-        self.check_page(page)
-    setattr(Docs, "test_" + re.sub(r"\W", "_", page_name.removesuffix(".md")), test)
+        fill_clone(self.folder)
+        done = {}
+        wrong = [message for page in PAGES for message in self.run_page(page, done)]
+        self.assertGreater(len(done), 40)
+        self.assertFalse(wrong, "\n".join(wrong))
 
 
 class Links(unittest.TestCase):
