@@ -61,7 +61,7 @@ static void add(struct process process) {
               .start_unix_ns = UINT64_C(1700000000) * 1000 * MS,
               .wall_ns = 4000 * MS,
               .events = 1000},
-      .peak = {peak, process.at_ms * MS, saved ? 3 : -1, saved ? PHASE_BACKWARD : PHASE_OUTSIDE},
+      .peak = {peak, process.at_ms * MS, saved ? 3 : -1, saved ? PHASE_BACKWARD : PHASE_OUTSIDE, 0},
       .categories = {[CATEGORY_SAVED_ACTIVATION] = saved, [CATEGORY_OTHER] = peak - saved},
       .steps = steps,
       .steps_count = saved ? 4 : 0,

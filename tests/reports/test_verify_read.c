@@ -63,7 +63,7 @@ Test(verify_read, rows) {
   cr_assert(isnan(rows->rows[1].gradient.cosine));
   cr_assert_eq(strlen(rows->rows[1].name), REPLAY_NAME_SIZE - 1);
   cr_assert_eq(strncmp(rows->rows[1].name, "...", 3), 0);
-  cr_assert_str_eq(rows->rows[1].name + 3, LONG + strlen(LONG) - (REPLAY_NAME_SIZE - 4));
+  cr_assert_str_eq(rows->rows[1].name + 3, &LONG[strlen(LONG) - (REPLAY_NAME_SIZE - 4)]);
   verify_result_fini(&result);
 }
 
