@@ -178,7 +178,7 @@ stage_e2e() {
     fi
   fi
   say "end-to-end tests (real runs under actscope record; some minutes)"
-  timeout 1200 /usr/bin/python3 tests/e2e/run.py </dev/null 2>&1 | tee "$log" || status=$?
+  timeout 2400 /usr/bin/python3 tests/e2e/run.py </dev/null 2>&1 | tee "$log" || status=$?
   line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1 || true)
   if [ -n "$line" ]; then
     read -r good bad left < <(sed -E 's/^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?.*/\1 \2 \4/' <<<"$line")
