@@ -36,8 +36,6 @@ int site_resolve(struct site_resolver *resolver, uint32_t stack, uint64_t time_n
 
 /* Is it a line of Python? */
 bool site_is_python(const struct facts_frame *frame);
-/* Is it a function of the Python interpreter's own? */
-bool site_is_interpreter(const struct facts_frame *frame);
 
 /* A function of the Python interpreter itself: it says nothing of what it was asked to do. */
 bool site_is_interpreter(const struct facts_frame *frame);

@@ -145,7 +145,7 @@ static int set_path(struct error *err) {
     path = NULL;
     code = error_set(err, ERROR_MEMORY, "out of memory");
   }
-  if (code == 0) {
+  if (code == 0 && path) {
     setenv("PYTHONPATH", path, 1);
   }
   free(package);

@@ -89,7 +89,7 @@ bool launch_witness_saw(const struct launch_witness *witness, int number, pid_t 
   int64_t left;
   while (witness->pid > 0 && (left = begin + PATIENCE_MS - now_ms()) > 0) {
     struct pollfd ready = {.fd = witness->reports, .events = POLLIN};
-    struct report report;
+    struct report report = {0};
     if (poll(&ready, 1, (int)left) > 0 && read(witness->reports, &report, sizeof report) != (ssize_t)sizeof report) {
       return false; /* it has ended */
     }
