@@ -285,9 +285,9 @@ int verify_torch_run(const struct verify_torch *torch, const struct widths *widt
   code = code ? code : set_path(err);
   code = code ? code : check_python(check.python, err);
   code = code ? code : launch_report_make(&folder, err);
-  hush_profiler();
-  code = code ? code : run_verify(&check, folder, document, err);
-  if (folder) {
+  if (code == 0) {
+    hush_profiler();
+    code = run_verify(&check, folder, document, err);
     launch_report_remove(folder);
   }
   free(folder);
