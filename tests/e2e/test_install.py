@@ -145,7 +145,7 @@ class Install(harness.TestCase):
         self.assertFalse([at for at, _, _ in os.walk(self.prefix) if re.search("actscope|fewbit", at[len(self.prefix):])])
         result = self.run_program(["cmake", "--build", BUILD, "--target", "uninstall"])
         self.assertNotEqual(result.returncode, 0)
-        self.assertRegex(result.stdout + result.stderr, r"nothing\s+was installed")
+        self.assertRegex(result.stdout + result.stderr, r"nothing\s+was\s+installed")
 
     def test_uninstall_of_a_staged_installation(self):
         shutil.rmtree(self.prefix)
