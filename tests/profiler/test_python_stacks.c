@@ -49,7 +49,7 @@ static struct python_start start(void) {
 static void make_frames(void) {
   layout = python_layout_find(VERSION);
   for (int i = FRAMES; i-- > 0;) {
-    char name[8];
+    char name[16];
     snprintf(name, sizeof name, "f%d", i);
     uint64_t code = fake_code(&codes[i], layout, (uintptr_t)type, "/home/me/train.py", name, 10 + (uint32_t)i);
     fake_frame(&frames[i], layout, code, 2, i % 2, i + 1 < FRAMES ? &frames[i + 1] : NULL);
