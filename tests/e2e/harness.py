@@ -19,6 +19,9 @@ ACTSCOPE = os.environ.get("ACTSCOPE") or os.path.join(ROOT, "build", "release", 
 BUILD = os.environ.get("ACTSCOPE_E2E_BUILD") or os.path.join(ROOT, "build", "e2e")
 TIMEOUT_S = 300
 
+# Held by who installs from the build folder, which has one list of what was installed last.
+INSTALLING = threading.Lock()
+
 # A block below it is not recorded one by one by default, so that lists are compared from there on.
 MIN_SIZE = 4096
 

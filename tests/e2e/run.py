@@ -8,6 +8,7 @@ Every test drives the built program on a real run in a process of its own, so th
 import argparse
 import concurrent.futures
 import os
+import signal
 import sys
 import time
 import unittest
@@ -64,6 +65,8 @@ def main():
     parser.add_argument("words", nargs="*", metavar="WORD")
     options = parser.parse_args()
 
+    for number in (signal.SIGINT, signal.SIGHUP):  # ignored where a shell runs this in the background: programs inherit it
+        signal.signal(number, signal.SIG_DFL)
     tests = list(flatten(unittest.defaultTestLoader.discover(os.path.dirname(os.path.abspath(__file__)))))
     tests = [t for t in tests if not options.words or any(word in short_name(t) for word in options.words)]
     if options.list:

@@ -4,6 +4,7 @@ Commands are the lines of indented or fenced blocks that begin with a program of
 MODEL, "...") is not one. Exit status 0 is expected, or N where the line's comment says "status N". Pages share a folder,
 and what one page ran already is not run again for another: a guide goes on where another began.
 """
+import contextlib
 import glob
 import os
 import pickle
@@ -105,7 +106,9 @@ class Docs(harness.TestCase):
             if shortened and shortened.search(command):
                 command, status = command + tail, None
             if command not in done:
-                done[command] = self.run_program(["bash", "-c", command], cwd=self.folder, env=surroundings(self.folder))
+                with harness.INSTALLING if "--install" in command else contextlib.nullcontext():
+                    done[command] = self.run_program(["bash", "-c", command], cwd=self.folder,
+                                                     env=surroundings(self.folder))
             result = done[command]
             if result.returncode not in ((0, 1) if status is None else (status,)):
                 yield f"{page}: {command}: status {result.returncode}\n{result.stdout}{result.stderr}"

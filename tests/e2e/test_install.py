@@ -45,6 +45,8 @@ class Install(harness.TestCase):
         super().setUp()
         if not os.path.exists(os.path.join(BUILD, "cmake_install.cmake")):
             self.skipTest(f"{BUILD} is no build folder")
+        harness.INSTALLING.acquire()
+        self.addCleanup(harness.INSTALLING.release)
         self.prefix = self.path("prefix")
         self.install()
 
