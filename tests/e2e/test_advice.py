@@ -13,8 +13,9 @@ KEYS = {"kind", "text", "bytes", "blocks", "peak_bytes", "saving_bytes", "bits",
 
 class Advice(harness.TestCase):
     def command(self, python, model, mend=None):
-        return [python, harness.program("pytorch_advice.py"), "--model", model, "--steps", "2",
-                *(["--mend", mend] if mend else [])]
+        name, _, spread = model.partition("-")
+        return [python, harness.program("pytorch_advice.py"), "--model", name, "--steps", "2",
+                *(["--spread", spread] if spread else []), *(["--mend", mend] if mend else [])]
 
     def advice(self, report):
         """By kind; each line's figures agree with each other, and the largest saving comes first."""
@@ -57,9 +58,14 @@ class Advice(harness.TestCase):
             advice = self.follow(python, "wide", report, {"recompute": "recompute"})
             self.assertEqual(advice["recompute"]["ops"], "gelu, native_layer_norm")
             self.assertNotIn("checkpoint", advice)
+        elif case == "temporary":
+            for model in ("gpt-400", "wide-256"):
+                report = self.record_and_report(model, self.command(python, model))
+                advice = self.follow(python, model, report, {"temporary": "pairs"})
+                self.assertEqual(advice["temporary"]["ops"], "sub")
         else:
             report = self.record_and_report("update", self.command(python, "heavy"))
             self.follow(python, "heavy", report, {"foreach": "foreach"})
 
 
-harness.add_tests(Advice, ["layers", "plain", "update"], Advice.check)
+harness.add_tests(Advice, ["layers", "plain", "temporary", "update"], Advice.check)

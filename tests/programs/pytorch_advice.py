@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """A small transformer that is trained wastefully, or with one of its wastes mended, as actscope's advice has it.
 
-    pytorch_advice.py [--model gpt|wide] [--mend masks|gradients|kept|checkpoint|recompute|foreach]
+    pytorch_advice.py [--model gpt|wide|heavy] [--spread N] [--mend WASTE]
 
 Wasteful: gradients are filled with zeros instead of let go, the logits live on into the next step, dropout's masks are
-floats, and the optimizer works on all parameters at once.
+floats, the optimizer works on all parameters at once, and so does a statistic (--spread) on all pairs of N tokens.
 """
 import argparse
 import math
@@ -19,7 +19,7 @@ MODELS = {  # width, layers, heads, length, vocabulary, batch
     "wide": (384, 2, 2, 64, 1024, 16),
     "heavy": (640, 2, 2, 32, 1024, 1),  # which peaks in the update
 }
-MENDS = ["masks", "gradients", "kept", "checkpoint", "recompute", "foreach"]
+MENDS = ["masks", "gradients", "kept", "checkpoint", "recompute", "foreach", "pairs"]
 SLICE = 1 << 16  # elements that are packed at a time, so that this takes no room of its own
 
 
@@ -96,6 +96,12 @@ class Model(nn.Module):
         return run(self.mend == "recompute", lambda x: self.head(self.norm(x)), x)
 
 
+def spread(x, at_once):
+    """Mean distance of the rows, of so many with the others at once."""
+    parts = ((part[:, None] - x[None]).abs_().sum() for part in x.split(at_once))
+    return sum(part.item() for part in parts) / x.shape[0]**2
+
+
 def train(options):
     width, layers, heads, length, vocabulary, batch = MODELS[options.model]
     torch.manual_seed(0)
@@ -104,6 +110,9 @@ def train(options):
     for _ in range(options.steps):
         tokens = torch.randint(vocabulary, (batch, length + 1))
         logits = model(tokens[:, :-1])
+        if options.spread:
+            with torch.no_grad():
+                spread(model.token.weight[:options.spread], 2 if options.mend == "pairs" else options.spread)
         loss = F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
         if options.mend == "kept":
             del logits
@@ -117,6 +126,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", choices=list(MODELS), default="gpt")
     parser.add_argument("--mend", choices=MENDS)
+    parser.add_argument("--spread", type=int, default=0, metavar="N")
     parser.add_argument("--steps", type=int, default=3)
     train(parser.parse_args())
 
