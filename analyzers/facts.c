@@ -33,6 +33,14 @@ const char *const advice_names[ADVICE_KINDS] = {
     [ADVICE_FOREACH] = "foreach",     [ADVICE_TEMPORARY] = "temporary",
 };
 
+void facts_traffic_add(struct facts_traffic *sum, const struct facts_traffic *traffic) {
+  sum->allocations += traffic->allocations;
+  sum->bytes += traffic->bytes;
+  sum->temporary += traffic->temporary;
+  sum->end_blocks += traffic->end_blocks;
+  sum->end_bytes += traffic->end_bytes;
+}
+
 void facts_fini(struct facts *facts) {
   for (size_t i = 0; i < facts->saved_count; i++) {
     free(facts->saved[i].holders);

@@ -226,6 +226,9 @@ struct facts {
   struct saved_history *history; /* the saved blocks of every step (facts_saved.h); NULL if a store was read without */
 };
 
+/* sum += traffic */
+void facts_traffic_add(struct facts_traffic *sum, const struct facts_traffic *traffic);
+
 void facts_fini(struct facts *facts); /* zeroed or half-made is fine; leaves it zeroed */
 
 #endif

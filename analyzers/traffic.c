@@ -87,19 +87,11 @@ static int most_allocations_first(const void *a, const void *b) {
   return p != q ? (p < q) - (p > q) : (x->stack > y->stack) - (x->stack < y->stack);
 }
 
-static void add(struct facts_traffic *sum, const struct facts_traffic *traffic) {
-  sum->allocations += traffic->allocations;
-  sum->bytes += traffic->bytes;
-  sum->temporary += traffic->temporary;
-  sum->end_blocks += traffic->end_blocks;
-  sum->end_bytes += traffic->end_bytes;
-}
-
 static void sum_up(const struct analysis *analysis, struct facts *facts) {
   const struct small_sums *small = &analysis->small;
   for (uint32_t i = 0; i < analysis->timeline.stacks_limit; i++) {
     const struct facts_traffic traffic = traffic_of(&analysis->timeline.stacks[i]);
-    add(&facts->traffic, &traffic);
+    facts_traffic_add(&facts->traffic, &traffic);
   }
   facts->small_traffic = (struct facts_traffic){
       .allocations = small->alloc_count,

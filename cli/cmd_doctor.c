@@ -8,22 +8,9 @@
 
 #include <stdlib.h>
 
-static error_t parse(int key, char *text, struct argp_state *state) {
-  switch (key) {
-  case ARGP_KEY_INIT:
-    state->child_inputs[0] = state->input;
-    return 0;
-  case ARGP_KEY_ARG:
-    argp_error(state, "too many arguments: '%s'", text);
-    return 0;
-  default:
-    return ARGP_ERR_UNKNOWN;
-  }
-}
-
 static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
 static const struct argp argp = {
-    .parser = parse,
+    .parser = output_parse_alone,
     .children = children,
     .doc = "Tells what is present on this machine and what each absence costs: whether programs can be recorded (it "
            "tries), "

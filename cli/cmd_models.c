@@ -4,21 +4,8 @@
 
 #include "reports/plan_view.h"
 
-static error_t parse(int key, char *text, struct argp_state *state) {
-  switch (key) {
-  case ARGP_KEY_INIT:
-    state->child_inputs[0] = state->input;
-    return 0;
-  case ARGP_KEY_ARG:
-    argp_error(state, "too many arguments: '%s'", text);
-    return 0;
-  default:
-    return ARGP_ERR_UNKNOWN;
-  }
-}
-
 static const struct argp_child children[] = {{&output_argp, 0, NULL, 0}, {0}};
-static const struct argp argp = {.parser = parse,
+static const struct argp argp = {.parser = output_parse_alone,
                                  .children = children,
                                  .doc = "Lists the models that `actscope replay', `verify' and `plan' know by name."};
 

@@ -51,6 +51,19 @@ static const struct argp_option plain_options[] = {OUTPUT_OPTION, QUIET_OPTION, 
 const struct argp output_argp = {.options = options, .parser = parse_option};
 const struct argp output_plain_argp = {.options = plain_options, .parser = parse_option};
 
+error_t output_parse_alone(int key, char *text, struct argp_state *state) {
+  switch (key) {
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = state->input;
+    return 0;
+  case ARGP_KEY_ARG:
+    argp_error(state, "too many arguments: '%s'", text);
+    return 0;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+}
+
 bool output_is_same(const char *output, const char *input) {
   struct stat a, b;
   return stat(output, &a) == 0 && stat(input, &b) == 0 && S_ISREG(a.st_mode) && a.st_dev == b.st_dev &&

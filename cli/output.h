@@ -18,6 +18,9 @@ struct output {
  * input: `state->child_inputs[0] = &arguments->output` at ARGP_KEY_INIT. */
 extern const struct argp output_argp, output_plain_argp;
 
+/* The parser of a command that takes these options and nothing else: its input is the struct output. */
+error_t output_parse_alone(int key, char *text, struct argp_state *state);
+
 /* Are they one regular file? Either may be absent. */
 bool output_is_same(const char *output, const char *input);
 

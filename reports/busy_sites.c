@@ -36,14 +36,6 @@ static int weight_order(const void *a, const void *b, void *context) {
   return x != y ? (x < y ? 1 : -1) : name_order(a, b);
 }
 
-static void add(struct facts_traffic *sum, const struct facts_traffic *traffic) {
-  sum->allocations += traffic->allocations;
-  sum->bytes += traffic->bytes;
-  sum->temporary += traffic->temporary;
-  sum->end_blocks += traffic->end_blocks;
-  sum->end_bytes += traffic->end_bytes;
-}
-
 int busy_sites_group(const struct facts *facts, enum busy_order order, struct facts_busy_site **sites, size_t *count) {
   struct facts_busy_site *all = calloc(facts->busy_sites_count + 1, sizeof *all);
   *sites = all;
@@ -57,7 +49,7 @@ int busy_sites_group(const struct facts *facts, enum busy_order order, struct fa
   }
   for (size_t i = 0; i < facts->busy_sites_count; i++) {
     if (*count && compare_names(&all[*count - 1], &all[i]) == 0) {
-      add(&all[*count - 1].traffic, &all[i].traffic);
+      facts_traffic_add(&all[*count - 1].traffic, &all[i].traffic);
     } else {
       all[(*count)++] = all[i];
     }

@@ -144,7 +144,7 @@ static void show_doubts(const struct page *page) {
     if (page->comparison->doubts & 1u << i) {
       char words[DIFF_DOUBT_SIZE];
       diff_doubt_words(page->comparison, (enum compare_doubt)(1u << i), words);
-      paragraph_print(page->sink, STYLE_WARN, 4, page->sink->unicode ? "  \xe2\x80\xa2 " : "  * ", words);
+      item_print(page->sink, STYLE_WARN, words);
     }
   }
 }

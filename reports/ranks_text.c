@@ -276,27 +276,11 @@ static void show_failures(const struct page *page) {
     section_print(page->sink, "Not read");
   }
   for (size_t i = 0; i < page->ranks->failures_count; i++) {
-    paragraph_print(page->sink, STYLE_WARN, 4, page->sink->unicode ? "  \xe2\x80\xa2 " : "  * ",
-                    page->ranks->failures[i].reason);
+    item_print(page->sink, STYLE_WARN, page->ranks->failures[i].reason);
   }
 }
 
 /* ---- all ------------------------------------------------------------------------------------------------------------ */
-
-struct notes {
-  struct sink *sink;
-  bool any;
-};
-
-static void note(void *context, bool warns, const char *text) {
-  struct notes *notes = context;
-  if (!notes->any) {
-    section_print(notes->sink, "Notes");
-    notes->any = true;
-  }
-  paragraph_print(notes->sink, warns ? STYLE_WARN : STYLE_PLAIN, 4, notes->sink->unicode ? "  \xe2\x80\xa2 " : "  * ",
-                  text);
-}
 
 void ranks_text_emit(struct sink *sink, const struct ranks *ranks, const struct report_options *options) {
   const struct page page = {sink, ranks, options->top ? options->top : SIZE_MAX};
@@ -309,5 +293,5 @@ void ranks_text_emit(struct sink *sink, const struct ranks *ranks, const struct 
     show_others(&page);
   }
   show_failures(&page);
-  ranks_notes(ranks, note, &(struct notes){.sink = sink});
+  ranks_notes(ranks, note_print, &(struct notes){.sink = sink});
 }

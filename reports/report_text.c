@@ -58,21 +58,6 @@ static void headline(struct sink *sink, const struct facts *facts) {
   paragraph_print(sink, STYLE_BOLD, 0, "", text);
 }
 
-struct notes {
-  struct sink *sink;
-  bool any;
-};
-
-static void note(void *context, bool warns, const char *text) {
-  struct notes *notes = context;
-  if (!notes->any) {
-    section_print(notes->sink, "Notes");
-    notes->any = true;
-  }
-  paragraph_print(notes->sink, warns ? STYLE_WARN : STYLE_PLAIN, 4, notes->sink->unicode ? "  \xe2\x80\xa2 " : "  * ",
-                  text);
-}
-
 void report_text_emit(struct sink *sink, const struct facts *facts, const struct report_options *given) {
   struct report_options options = *given;
   options.top = options.top ? options.top : SIZE_MAX;
@@ -92,5 +77,5 @@ void report_text_emit(struct sink *sink, const struct facts *facts, const struct
   }
   report_text_steps(sink, facts);
   report_text_advice(sink, facts);
-  summary_notes(facts, note, &(struct notes){.sink = sink});
+  summary_notes(facts, note_print, &(struct notes){.sink = sink});
 }

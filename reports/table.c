@@ -82,6 +82,19 @@ void paragraph_print(struct sink *sink, enum style style, int indent, const char
   paragraph_continue(sink, style, indent, text);
 }
 
+void item_print(struct sink *sink, enum style style, const char *text) {
+  paragraph_print(sink, style, 4, sink->unicode ? "  \xe2\x80\xa2 " : "  * ", text);
+}
+
+void note_print(void *context, bool warns, const char *text) {
+  struct notes *notes = context;
+  if (!notes->any) {
+    section_print(notes->sink, "Notes");
+    notes->any = true;
+  }
+  item_print(notes->sink, warns ? STYLE_WARN : STYLE_PLAIN, text);
+}
+
 const char *bar_format(char out[static BAR_SIZE], double share, int columns, bool unicode) {
   char *to = out;
   int halves;

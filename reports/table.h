@@ -20,6 +20,15 @@ void section_print(struct sink *sink, const char *title);
 void paragraph_print(struct sink *sink, enum style style, int indent, const char *first, const char *text);
 /* The same on a line that was begun, `indent` columns of which are taken. */
 void paragraph_continue(struct sink *sink, enum style style, int indent, const char *text);
+/* The same as an item of a list, with a bullet before it. */
+void item_print(struct sink *sink, enum style style, const char *text);
+
+/* The section "Notes": note_print is a visitor of notes (summary.h, ranks_view.h), the first of which gets the title. */
+struct notes {
+  struct sink *sink;
+  bool any;
+};
+void note_print(void *notes, bool warns, const char *text);
 
 /* A bar for share (0 to 1) of `columns` columns: 64 * 3 bytes hold any; never empty for a share above zero. */
 #define BAR_SIZE 200

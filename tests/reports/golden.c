@@ -1,6 +1,8 @@
 /* Golden files. */
 #include "tests/reports/golden.h"
 
+#include "reports/format.h"
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,4 +47,13 @@ void golden_expect(const char *name, const char *text, size_t size) {
             "%s differs from line %d on (ACTSCOPE_UPDATE_GOLDEN=1 accepts the new text, which is:)\n%s", name,
             first_different_line(text, expected), text);
   free(expected);
+}
+
+void golden_expect_within(const char *text, int columns) {
+  char *copy = strdup(text), *rest = copy;
+  for (char *line; (line = strsep(&rest, "\n"));) {
+    cr_expect_leq(format_width(line), columns, "too wide: %s", line);
+    cr_expect(!*line || line[strlen(line) - 1] != ' ', "ends in blanks: '%s'", line);
+  }
+  free(copy);
 }

@@ -58,19 +58,10 @@ static void emit(size_t top) {
   comparison_fini(&comparison);
 }
 
-static void expect_no_line_beyond(const char *text, int columns) {
-  char *copy = strdup(text), *rest = copy;
-  for (char *line; (line = strsep(&rest, "\n"));) {
-    cr_expect_leq(format_width(line), columns, "too wide: %s", line);
-    cr_expect(!*line || line[strlen(line) - 1] != ' ', "ends in blanks: '%s'", line);
-  }
-  free(copy);
-}
-
 Test(diff_text, few_bits) {
   with_codes();
   emit(10);
-  expect_no_line_beyond(sink.memory, 80);
+  golden_expect_within(sink.memory, 80);
   golden_expect("diff_gpt.txt", sink.memory, sink.memory_size);
 }
 
@@ -106,7 +97,7 @@ Test(diff_text, runs_that_are_hardly_comparable) {
   facts_fini(&after);
   sample_facts_plain(&after);
   emit(3);
-  expect_no_line_beyond(sink.memory, 80);
+  golden_expect_within(sink.memory, 80);
   golden_expect("diff_doubts.txt", sink.memory, sink.memory_size);
 }
 
@@ -119,7 +110,7 @@ Test(diff_text, what_is_left) {
   after.busy_sites[2].traffic.end_bytes += 3 * MIB;
   after.busy_sites[2].traffic.end_blocks = 500;
   emit(10);
-  expect_no_line_beyond(sink.memory, 80);
+  golden_expect_within(sink.memory, 80);
   cr_expect_not_null(
       strstr(sink.memory, "    +3.0 MiB  2.0 MiB in 199, then 5.0 MiB in 500\n              train.c:90 keep\n"));
   cr_expect_not_null(strstr(sink.memory, "  before  1000 B  at 5.00 ms\n"));

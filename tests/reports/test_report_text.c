@@ -30,19 +30,10 @@ static void emit(size_t top) {
   cr_assert_eq(sink_close(&sink, &err), 0);
 }
 
-static void expect_no_line_beyond(const char *text, int columns) {
-  char *copy = strdup(text), *rest = copy;
-  for (char *line; (line = strsep(&rest, "\n"));) {
-    cr_expect_leq(format_width(line), columns, "too wide: %s", line);
-    cr_expect(!*line || line[strlen(line) - 1] != ' ', "ends in blanks: '%s'", line);
-  }
-  free(copy);
-}
-
 Test(report_text, gpt_plain) {
   sample_facts_gpt(&facts);
   emit(10);
-  expect_no_line_beyond(sink.memory, 80);
+  golden_expect_within(sink.memory, 80);
   golden_expect("report_gpt.txt", sink.memory, sink.memory_size);
 }
 
@@ -66,7 +57,7 @@ Test(report_text, narrow_terminal) {
 Test(report_text, plain_program_cut_off) {
   sample_facts_plain(&facts);
   emit(10);
-  expect_no_line_beyond(sink.memory, 80);
+  golden_expect_within(sink.memory, 80);
   cr_expect_null(strchr(sink.memory, '\033'), "a name sent an escape sequence");
   golden_expect("report_plain.txt", sink.memory, sink.memory_size);
 }
@@ -144,7 +135,7 @@ Test(report_text, arenas) {
   facts.peak.phase = PHASE_OUTSIDE;
   facts.steps[2].peak_bytes = facts.peak.bytes;
   emit(10);
-  expect_no_line_beyond(sink.memory, 80);
+  golden_expect_within(sink.memory, 80);
   cr_expect_not_null(strstr(sink.memory, "4 x  24.0 MiB  sum, held by gelu; from addmm"));
   cr_expect_not_null(strstr(sink.memory, "4 x  24.0 MiB  held by addmm; from gelu"), "of two names, neither");
   cr_expect_not_null(strstr(sink.memory, "outside any step (step 2 is\nas high)"));
@@ -175,7 +166,7 @@ Test(report_text, inferred) {
   sample_facts_gpt(&facts);
   facts.run.confidence = 0.714;
   emit(10);
-  expect_no_line_beyond(sink.memory, 80);
+  golden_expect_within(sink.memory, 80);
   cr_expect_not_null(strstr(sink.memory, "inferred from the order of allocations, confidence 0.71"));
   cr_expect_not_null(strstr(sink.memory, "  * Steps and saved activations are inferred"));
 }
