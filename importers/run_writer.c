@@ -162,10 +162,6 @@ void run_writer_map(struct run_writer *writer, uint64_t time_ns, uint64_t addres
   trace_write_map(event_room(writer, time_ns), time_ns, address, size, stack, unmap);
 }
 
-void run_writer_step(struct run_writer *writer, uint64_t time_ns) {
-  trace_write_step(event_room(writer, time_ns), time_ns);
-}
-
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static void write_header(struct run_writer *writer) {

@@ -53,7 +53,6 @@ void run_writer_free(struct run_writer *writer, uint64_t time_ns, uint64_t addre
                      enum trace_free_kind kind);
 void run_writer_map(struct run_writer *writer, uint64_t time_ns, uint64_t address, uint64_t size, uint32_t stack,
                     bool unmap);
-void run_writer_step(struct run_writer *writer, uint64_t time_ns);
 
 /* Whatever else goes wrong while the events are gathered. */
 void run_writer_fail(struct run_writer *writer, int code, const struct error *err);

@@ -25,16 +25,6 @@ const struct report_backend *report_backend_find(const char *name) {
   return NULL;
 }
 
-const char *report_backend_names(void) {
-  static char names[128];
-  char *to = names;
-  for (size_t i = 0; i < sizeof backends / sizeof *backends && !names[sizeof names - 24]; i++) {
-    to = stpcpy(to, i ? ", " : "");
-    to = stpcpy(to, backends[i].name);
-  }
-  return names;
-}
-
 enum facts_order report_order(const struct report_options *options) {
   return options->selection ? options->selection->order : FACTS_BY_BYTES;
 }

@@ -42,9 +42,6 @@ uint64_t report_selected_bytes(const struct facts *facts);
 const struct report_backend *report_backend_find(const char *name);
 const struct report_backend *report_backends(size_t *count);
 
-/* The names, "text, json", for messages; the string is static. */
-const char *report_backend_names(void);
-
 void report_text_emit(struct sink *sink, const struct facts *facts, const struct report_options *options);
 void report_json_emit(struct sink *sink, const struct facts *facts, const struct report_options *options);
 void report_csv_emit(struct sink *sink, const struct facts *facts, const struct report_options *options);

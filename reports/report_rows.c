@@ -556,15 +556,3 @@ const struct report_table *report_table_find(const char *name) {
   }
   return NULL;
 }
-
-const char *report_table_names(void) {
-  static char names[256];
-  char *to = names;
-  for (size_t i = 0; i < sizeof tables / sizeof *tables && !names[sizeof names - 32]; i++) {
-    if (!tables[i].for_pages) {
-      to = stpcpy(to, to > names ? ", " : "");
-      to = stpcpy(to, tables[i].name);
-    }
-  }
-  return names;
-}

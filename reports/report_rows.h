@@ -44,6 +44,5 @@ void report_md_text(struct sink *sink, const char *text); /* whatever in it Mark
 
 const struct report_table *report_tables(size_t *count);
 const struct report_table *report_table_find(const char *name); /* of those for programs; NULL: none */
-const char *report_table_names(void);                           /* "run, peak, ...", for messages; static */
 
 #endif
