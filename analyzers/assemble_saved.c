@@ -175,7 +175,7 @@ static int name_stacks(struct analysis *analysis, struct facts *facts) {
 static int list_modules(const struct analysis *analysis, struct facts *facts) {
   const struct trace_module *modules;
   size_t count = trace_reader_modules(analysis->reader, &modules);
-  return facts_list_modules(facts, modules, count);
+  return facts_list_modules(facts, modules, count, analysis->symbols);
 }
 
 /* That of most of its bytes. */

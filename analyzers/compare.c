@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const compare_doubt_names[COMPARE_DOUBTS] = {"min_size",    "framework", "evidence", "incomplete",
-                                                         "lost_events", "layers",    "rank",     "steps"};
+const char *const compare_doubt_names[COMPARE_DOUBTS] = {
+    "min_size", "framework", "evidence", "incomplete", "lost_events", "layers", "rank", "steps", "python_lines"};
 
 static const double codes_within = 0.01; /* of what codes save: one bit more or less is 3 % of it or more */
 
@@ -257,7 +257,27 @@ static int find_places(struct comparison *comparison, struct compare_table *tabl
   return 0;
 }
 
+/* Frames of a file in no module: record --python-stacks. */
+static bool has_python_lines(const struct facts *facts) {
+  for (size_t i = 0; i < facts->stacks_count; i++) {
+    const struct facts_stack *stack = &facts->stacks[i];
+    for (size_t j = 0; j < stack->frames_count; j++) {
+      if (!*stack->frames[j].module && *stack->frames[j].file) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+static bool sites_compare(const struct comparison *comparison) {
+  return has_python_lines(comparison->facts[0]) == has_python_lines(comparison->facts[1]);
+}
+
 static int fill_sites(struct comparison *comparison) {
+  if (!sites_compare(comparison)) { /* not one would be the same */
+    return 0;
+  }
   comparison->places = strings_open();
   int rc = comparison->places ? fill(comparison, &comparison->sites, list_sites) : ERROR_MEMORY;
   rc = rc == 0 ? find_places(comparison, &comparison->sites) : rc;
@@ -346,7 +366,8 @@ static unsigned find_doubts(const struct comparison *comparison) {
          doubt_if(a->lost_events || b->lost_events, COMPARE_LOST) |
          doubt_if(saved[0] && saved[1] && layers[0] != layers[1], COMPARE_LAYERS) |
          doubt_if(a->rank != b->rank, COMPARE_RANK) |
-         doubt_if((steps[0].complete == 0) != (steps[1].complete == 0), COMPARE_FEW_STEPS);
+         doubt_if((steps[0].complete == 0) != (steps[1].complete == 0), COMPARE_FEW_STEPS) |
+         doubt_if(!sites_compare(comparison), COMPARE_PYTHON_LINES);
 }
 
 static void judge_table(struct comparison *comparison, const struct compare_table *table) {

@@ -37,22 +37,24 @@ struct compare_steps {
 
 /* Why the figures of two runs may differ for other reasons than the programs; a set of bits. */
 enum compare_doubt {
-  COMPARE_MIN_SIZE = 1,    /* other blocks are listed */
-  COMPARE_FRAMEWORK = 2,   /* names of sites and sizes of workspaces change with it */
-  COMPARE_EVIDENCE = 4,    /* saved activations were seen in another way */
-  COMPARE_INCOMPLETE = 8,  /* a trace ends before its process did */
-  COMPARE_LOST = 16,       /* events are missing */
-  COMPARE_LAYERS = 32,     /* only one of them has names of layers */
-  COMPARE_RANK = 64,       /* other ranks of a distributed job */
-  COMPARE_FEW_STEPS = 128, /* one of them has no complete step, the other has */
+  COMPARE_MIN_SIZE = 1,       /* other blocks are listed */
+  COMPARE_FRAMEWORK = 2,      /* names of sites and sizes of workspaces change with it */
+  COMPARE_EVIDENCE = 4,       /* saved activations were seen in another way */
+  COMPARE_INCOMPLETE = 8,     /* a trace ends before its process did */
+  COMPARE_LOST = 16,          /* events are missing */
+  COMPARE_LAYERS = 32,        /* only one of them has names of layers */
+  COMPARE_RANK = 64,          /* other ranks of a distributed job */
+  COMPARE_FEW_STEPS = 128,    /* one of them has no complete step, the other has */
+  COMPARE_PYTHON_LINES = 256, /* only one of them has lines of Python, by which sites go where there are any */
 };
-enum { COMPARE_DOUBTS = 8 };
+enum { COMPARE_DOUBTS = 9 };
 extern const char *const compare_doubt_names[COMPARE_DOUBTS]; /* "min_size", ..., by bit */
 
 struct comparison {
   const struct facts *facts[COMPARE_SIDES];
   unsigned doubts; /* enum compare_doubt */
-  struct compare_table categories, ops, layers, sites, projections;
+  struct compare_table categories, ops, layers, projections;
+  struct compare_table sites;       /* at the peak; empty under COMPARE_PYTHON_LINES, as left is */
   struct compare_table left;        /* bytes at the end, by site: those of facts.busy_sites */
   struct compare_table like_layers; /* the same with like layers taken together: "blocks.*.act" */
   struct compare_steps steps[COMPARE_SIDES];

@@ -136,6 +136,7 @@ struct facts_module { /* an ELF file that frames name */
   char *name;         /* base name: facts_frame.module */
   char *path;         /* as it was mapped */
   char *build_id;     /* lower-case hexadecimal, "" none */
+  char *problem;      /* why its functions have no names: "has changed since the run was recorded"; "" they have */
 };
 
 struct facts_sample { /* the timeline for plots: the highest live bytes within an interval */

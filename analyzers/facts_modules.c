@@ -74,15 +74,17 @@ static bool is_listed(const struct facts *facts, const char *name) {
   return false;
 }
 
-static int add(struct facts *facts, char *name, const struct trace_module *module) {
+static int add(struct facts *facts, char *name, const struct trace_module *module, const struct symbols *symbols) {
   struct facts_module *added = &facts->modules[facts->modules_count++];
   added->name = name;
   added->path = strings_intern(facts->strings, module->path);
   added->build_id = hexadecimal(facts->strings, module->build_id, module->build_id_size);
-  return added->path && added->build_id ? 0 : ERROR_MEMORY;
+  added->problem = strings_intern(facts->strings, symbols_problem(symbols, module));
+  return added->path && added->build_id && added->problem ? 0 : ERROR_MEMORY;
 }
 
-int facts_list_modules(struct facts *facts, const struct trace_module *modules, size_t count) {
+int facts_list_modules(struct facts *facts, const struct trace_module *modules, size_t count,
+                       const struct symbols *symbols) {
   size_t wanted_count;
   const char **wanted = frame_modules(facts, &wanted_count);
   int rc = 0;
@@ -93,7 +95,7 @@ int facts_list_modules(struct facts *facts, const struct trace_module *modules, 
     if (!name) {
       rc = ERROR_MEMORY;
     } else if (*name && bsearch(&name, wanted, wanted_count, sizeof *wanted, by_pointer) && !is_listed(facts, name)) {
-      rc = add(facts, name, &modules[i]);
+      rc = add(facts, name, &modules[i], symbols);
     }
   }
   if (rc == 0 && facts->modules_count) {

@@ -349,22 +349,10 @@ static int read_stacks(sqlite3 *db, struct facts *facts) {
   return end(&row, more);
 }
 
-/* Stores of the first weeks have no such table. */
-static bool has_modules(sqlite3 *db) {
-  struct store_row row;
-  store_row_open(&row, db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'module'");
-  bool found = store_next_row(&row) > 0 && store_get_i64(&row) > 0;
-  store_row_close(&row);
-  return found;
-}
-
 static int read_modules(sqlite3 *db, struct facts *facts) {
   struct store_row row;
   int more;
-  if (!has_modules(db)) {
-    return 0;
-  }
-  store_row_open(&row, db, "SELECT name, path, build_id FROM module ORDER BY name");
+  store_row_open(&row, db, "SELECT name, path, build_id, problem FROM module ORDER BY name");
   while ((more = store_next_row(&row)) > 0) {
     struct facts_module *module = grow((void **)&facts->modules, &facts->modules_count, sizeof *module);
     if (!module) {
@@ -374,6 +362,7 @@ static int read_modules(sqlite3 *db, struct facts *facts) {
     module->name = store_get_interned(&row, facts->strings);
     module->path = store_get_interned(&row, facts->strings);
     module->build_id = store_get_interned(&row, facts->strings);
+    module->problem = store_get_interned(&row, facts->strings);
   }
   return end(&row, more);
 }

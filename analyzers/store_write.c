@@ -317,11 +317,12 @@ static int write_stacks(sqlite3 *db, const struct facts *facts) {
 static int write_modules(sqlite3 *db, const struct facts *facts) {
   struct store_row row;
   int rc = 0;
-  store_row_open(&row, db, "INSERT INTO module VALUES (?,?,?)");
+  store_row_open(&row, db, "INSERT INTO module VALUES (?,?,?,?)");
   for (size_t i = 0; i < facts->modules_count && rc == 0; i++) {
     store_put_text(&row, facts->modules[i].name);
     store_put_text(&row, facts->modules[i].path);
     store_put_text(&row, facts->modules[i].build_id);
+    store_put_text(&row, facts->modules[i].problem);
     rc = store_put_row(&row);
   }
   store_row_close(&row);

@@ -20,6 +20,7 @@ struct file {                        /* shared by all mappings of one path and b
   const struct trace_module *module; /* the first one: path and build-id */
   const char *base;
   struct elf_image *image; /* NULL: no such file, or another one by now */
+  const char *problem;     /* why its functions have no names, "" if they do; static */
   struct dwarf_scopes *scopes;
   bool sought_scopes;
 };
@@ -50,8 +51,6 @@ struct symbols {
   size_t codes_count;
   void *files, *answers; /* search trees */
   struct strings *strings;
-  const char **warnings;
-  size_t warnings_count;
   struct recent recent[RECENT_SLOTS];
 };
 
@@ -103,7 +102,6 @@ void symbols_close(struct symbols *symbols) {
   tdestroy(symbols->files, free_file);
   tdestroy(symbols->answers, free);
   strings_close(symbols->strings);
-  free(symbols->warnings);
   free(symbols->mappings);
   free(symbols);
 }
@@ -165,30 +163,18 @@ static int compare_files(const void *a, const void *b) {
   return order;
 }
 
-static void warn(struct symbols *symbols, const char *path, const char *what) {
-  char message[512];
-  snprintf(message, sizeof message, "%.400s: %s", path, what);
-  const char **grown = realloc(symbols->warnings, (symbols->warnings_count + 1) * sizeof *grown);
-  if (grown) {
-    symbols->warnings = grown;
-    grown[symbols->warnings_count++] = symbols_intern(symbols, message);
-  }
-}
-
-static void open_image(struct symbols *symbols, struct file *file) {
-  static const char *const reasons[] = {
-      [ELF_IMAGE_MISSING] = "the file is not there any more; its functions have no names",
-      [ELF_IMAGE_FOREIGN] = "the file is no ELF file any more; its functions have no names",
-      [ELF_IMAGE_CHANGED] = "the file has changed since the run was recorded; its functions have no names",
-      [ELF_IMAGE_NO_MEMORY] = "no memory to read its symbols",
+static void open_image(struct file *file) {
+  static const char *const problems[] = {
+      [ELF_IMAGE_OK] = "",
+      [ELF_IMAGE_MISSING] = "is not there any more",
+      [ELF_IMAGE_FOREIGN] = "is no ELF file any more",
+      [ELF_IMAGE_CHANGED] = "has changed since the run was recorded",
+      [ELF_IMAGE_NO_MEMORY] = "could not be read for want of memory",
   };
   const struct trace_module *module = file->module;
-  if (!strchr(module->path, '/')) {
-    return; /* the vdso and the like */
-  }
-  enum elf_image_state state = elf_image_open(&file->image, module->path, module->build_id, module->build_id_size);
-  if (state != ELF_IMAGE_OK) {
-    warn(symbols, module->path, reasons[state]);
+  file->problem = "";
+  if (strchr(module->path, '/')) { /* not the vdso and the like */
+    file->problem = problems[elf_image_open(&file->image, module->path, module->build_id, module->build_id_size)];
   }
 }
 
@@ -207,7 +193,7 @@ static struct file *file_of(struct symbols *symbols, struct mapping *mapping) {
       free(file);
       return NULL;
     }
-    open_image(symbols, file);
+    open_image(file);
   }
   mapping->file = file;
   return file;
@@ -376,7 +362,8 @@ size_t symbols_resolve(struct symbols *symbols, uint64_t return_address, uint64_
   return count;
 }
 
-size_t symbols_warnings(struct symbols *symbols, const char *const **messages) {
-  *messages = symbols->warnings;
-  return symbols->warnings_count;
+const char *symbols_problem(const struct symbols *symbols, const struct trace_module *module) {
+  struct file key = {.module = module};
+  void *found = tfind(&key, &symbols->files, compare_files);
+  return found ? (*(struct file **)found)->problem : "";
 }

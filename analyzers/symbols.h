@@ -2,7 +2,7 @@
  *
  * Modules are opened on first use and only as far as needed, so libraries of half a gigabyte cost what is looked up.
  * Debug information comes from the file itself, or from a separate file as gdb finds it; nothing is downloaded. Where
- * the file on disk is not the one that was recorded, addresses are named "libx.so+0x12ab" and symbols_warnings says so.
+ * the file on disk is not the one that was recorded, addresses are named "libx.so+0x12ab" and symbols_problem says why.
  *
  * Every string handed out is interned: equal strings are equal pointers within one `struct symbols`, and live until
  * symbols_close. Not for several threads at once. */
@@ -45,9 +45,9 @@ const char *symbols_name(struct symbols *symbols, uint64_t return_address, uint6
 /* The data object that covers `address` itself: "vtable for torch::autograd::generated::GeluBackward0", or "". */
 const char *symbols_object_name(struct symbols *symbols, uint64_t address, uint64_t time_ns);
 
-/* Sentences about the modules looked up so far that are missing or changed on disk, for a report. They and the array
- * belong to symbols; the array is good until the next call of any of these functions. */
-size_t symbols_warnings(struct symbols *symbols, const char *const **messages);
+/* Why functions of this module, one of those that were looked up so far, have no names: "has changed since the run was
+ * recorded", to be said of the file. "" if nothing is wrong, or nothing in it was looked up yet. Static. */
+const char *symbols_problem(const struct symbols *symbols, const struct trace_module *module);
 
 /* The text, interned: for modules that keep names beside these. "" if memory is short. */
 const char *symbols_intern(struct symbols *symbols, const char *text);

@@ -132,6 +132,29 @@ static void note_completeness(const struct notes *notes, const struct facts_run 
   }
 }
 
+static void note_nameless(const struct notes *notes, const struct facts *facts) {
+  const struct facts_module *first = NULL;
+  size_t count = 0;
+  char text[640], others[64] = "";
+  for (size_t i = 0; i < facts->modules_count; i++) {
+    if (*facts->modules[i].problem) {
+      first = first ? first : &facts->modules[i];
+      count++;
+    }
+  }
+  if (count > 1) {
+    snprintf(others, sizeof others, ", and %zu other file%s cannot be used either", count - 1, count == 2 ? "" : "s");
+  }
+  if (first) {
+    snprintf(text, sizeof text,
+             "The functions of %.300s have no names: the file %s%s. Ops and sites that go by them are missing. Analyze "
+             "a run "
+             "on the machine that recorded it, before its programs and libraries change.",
+             first->path, first->problem, others);
+    notes->visit(notes->context, true, text);
+  }
+}
+
 static bool saw_backward(const struct facts *facts) {
   for (size_t i = 0; i < facts->steps_count; i++) {
     if (facts->steps[i].complete || facts->steps[i].backward_ns < facts->steps[i].end_ns) {
@@ -250,6 +273,7 @@ void summary_notes(const struct facts *facts, void (*visit)(void *context, bool 
                    void *context) {
   const struct notes notes = {visit, context};
   note_completeness(&notes, &facts->run);
+  note_nameless(&notes, facts);
   note_evidence(&notes, facts);
   note_inference(&notes, &facts->run);
   note_stray_marks(&notes, &facts->run);

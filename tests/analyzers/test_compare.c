@@ -62,6 +62,13 @@ static void add_saved(struct made *made, const char *layer, uint64_t bytes) {
   made->facts.saved_bytes += bytes;
 }
 
+static void add_python_line(struct made *made) {
+  static struct facts_frame line = {(char *)"forward", (char *)"train.py", (char *)"", 3};
+  static struct facts_stack stack = {.frames = &line, .frames_count = 1};
+  made->facts.stacks = &stack;
+  made->facts.stacks_count = 1;
+}
+
 static void compare(double share) {
   cr_assert_eq(comparison_make(&comparison, &before.facts, &after.facts, share), 0);
 }
@@ -244,9 +251,26 @@ Test(compare, doubts) {
   add_saved(&before, "", 10);
   add_saved(&after, "fc1", 10);
   add_step(&after, 1, 1, 1, true);
+  add_python_line(&after);
   compare(0);
   cr_expect_eq(comparison.doubts, (1u << COMPARE_DOUBTS) - 1, "all of them: %x", comparison.doubts);
   cr_expect_eq(comparison.ops.count, 0);
+}
+
+/* The same holds for sites that are lines of Python in one run only. */
+Test(compare, lines_of_python_that_were_not_recorded_are_no_change) {
+  add_site(&before, "libtorch_cpu.so at::native::gelu", 50000);
+  add_site(&after, "train.py:3 forward", 50000);
+  add_python_line(&after);
+  compare(0);
+  cr_expect_eq(comparison.doubts, COMPARE_PYTHON_LINES);
+  cr_expect_eq(comparison.sites.count, 0);
+  cr_expect(comparison.identical);
+  comparison_fini(&comparison);
+  add_python_line(&before);
+  compare(0);
+  cr_expect_eq(comparison.sites.count, 2);
+  cr_expect_not(comparison.identical);
 }
 
 /* Names of layers that one run lacks have not gone: they are no change. */

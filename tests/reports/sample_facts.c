@@ -233,7 +233,7 @@ static void add_timeline(struct facts *facts) {
 static void add_modules(struct facts *facts) {
   facts->modules = calloc(1, sizeof *facts->modules);
   facts->modules[0] =
-      (struct facts_module){keep("libtorch_cpu.so"), keep("/usr/lib/libtorch_cpu.so"), keep("0123abcd")};
+      (struct facts_module){keep("libtorch_cpu.so"), keep("/usr/lib/libtorch_cpu.so"), keep("0123abcd"), keep("")};
   facts->modules_count = 1;
 }
 

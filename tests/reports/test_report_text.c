@@ -1,4 +1,5 @@
 /* The page, as golden text: plain, with line characters, with colours, cut short, for runs of every sort. */
+#include "analyzers/strings.h"
 #include "reports/collapsed.h"
 #include "reports/format.h"
 #include "reports/project.h"
@@ -78,6 +79,18 @@ Test(report_text, backward_passes_that_keep_nothing_seen) {
   cr_expect_not_null(strstr(sink.memory, "torch.utils.checkpoint"));
   cr_expect_null(strstr(sink.memory, "Was the program trained"));
   cr_expect_null(strstr(sink.memory, "launcher"));
+}
+
+Test(report_text, files_that_changed_since) {
+  sample_facts_gpt(&facts);
+  emit(10);
+  cr_expect_null(strstr(sink.memory, "have no names"));
+  free(sink.memory);
+  set_up();
+  facts.modules[0].problem = strings_intern(facts.strings, "has changed since the run was recorded");
+  emit(10);
+  cr_expect_not_null(strstr(sink.memory, "The functions of /usr/lib/libtorch_cpu.so have no names: the file has"));
+  cr_expect_null(strstr(sink.memory, "other file"));
 }
 
 Test(report_text, codes_on_top_are_told_as_more) {
