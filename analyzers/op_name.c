@@ -3,6 +3,7 @@
  * "MaxPool2DWithIndices"), "Backward" and a number, where "ForwardBackward" is contracted to "Backward". */
 #include "analyzers/op_name.h"
 
+#include "analyzers/map64.h"
 #include "common/error.h"
 
 #include <ctype.h>
@@ -24,6 +25,7 @@ struct op_names {
   uint64_t end_ns; /* any time at or after the last module went */
   struct stack_name *stacks;
   size_t stacks_count;
+  struct map64 others; /* frames that are FRAME_OTHER, as most are in stack after stack */
   struct class_slot {
     uint64_t node_type;
     const char *name;
@@ -48,6 +50,7 @@ int op_names_open(struct op_names **out, const struct trace_reader *reader, stru
 void op_names_close(struct op_names *names) {
   if (names) {
     free(names->stacks);
+    map64_fini(&names->others);
     free(names);
   }
 }
@@ -145,13 +148,24 @@ static enum frame_kind classify(const char *function, char *name) {
                                                                                               : FRAME_OTHER;
 }
 
+static enum frame_kind classify_frame(struct op_names *names, uint64_t frame, char *name) {
+  if (map64_find(&names->others, frame)) {
+    return FRAME_OTHER;
+  }
+  const enum frame_kind kind = classify(symbols_name(names->symbols, frame, names->end_ns), name);
+  if (kind == FRAME_OTHER && frame) {
+    map64_put(&names->others, frame); /* without memory it is looked at again */
+  }
+  return kind;
+}
+
 const char *op_names_of_frames(struct op_names *names, const uint64_t *frames, size_t count, size_t *frame_index) {
   char name[NAME_MAX_LENGTH];
   const char *second = ""; /* best, should no frame further out say more */
   size_t second_frame = SIZE_MAX;
   enum frame_kind waiting = FRAME_OTHER;
   for (size_t i = 0; i < count; i++) {
-    enum frame_kind kind = classify(symbols_name(names->symbols, frames[i], names->end_ns), name);
+    enum frame_kind kind = classify_frame(names, frames[i], name);
     bool custom = waiting == FRAME_CPP_UNNAMED;
     if (kind == FRAME_OTHER || (custom && kind != FRAME_CPP && kind != FRAME_OPERATOR)) {
       continue;

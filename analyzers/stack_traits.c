@@ -98,13 +98,25 @@ static unsigned traits_of_function(const char *function) {
   return traits_of_operator(function);
 }
 
-static unsigned traits_of_frames(const struct stack_traits *traits, uint32_t stack) {
+static unsigned traits_of_frame(struct stack_traits *traits, uint64_t frame) {
   const uint64_t time_ns = trace_reader_info(traits->reader)->end_ns;
+  uint64_t *known = frame ? map64_put(&traits->frames, frame) : NULL;
+  if (known && *known) {
+    return (unsigned)*known & ~(unsigned)LOOKED_AT;
+  }
+  const unsigned found = traits_of_function(symbols_name(traits->symbols, frame, time_ns));
+  if (known) {
+    *known = LOOKED_AT | found;
+  }
+  return found;
+}
+
+static unsigned traits_of_frames(struct stack_traits *traits, uint32_t stack) {
   size_t count = 0;
   const uint64_t *frames = trace_reader_stack(traits->reader, stack, &count);
   unsigned found = 0;
   for (size_t i = 0; i < count; i++) {
-    found |= traits_of_function(symbols_name(traits->symbols, frames[i], time_ns));
+    found |= traits_of_frame(traits, frames[i]);
   }
   return found;
 }
@@ -117,6 +129,7 @@ int stack_traits_init(struct stack_traits *traits) {
 
 void stack_traits_fini(struct stack_traits *traits) {
   free(traits->known);
+  map64_fini(&traits->frames);
   *traits = (struct stack_traits){0};
 }
 
@@ -130,13 +143,12 @@ unsigned stack_traits_of(struct stack_traits *traits, uint32_t stack) {
   return traits->known[stack] & ~(unsigned)LOOKED_AT;
 }
 
-uint64_t stack_traits_backward_place(const struct stack_traits *traits, uint32_t stack) {
-  const uint64_t time_ns = trace_reader_info(traits->reader)->end_ns;
+uint64_t stack_traits_backward_place(struct stack_traits *traits, uint32_t stack) {
   size_t count = 0;
   const uint64_t *frames = trace_reader_stack(traits->reader, stack, &count);
   uint64_t place = 0xcbf29ce484222325u;
   for (size_t i = 0; i < count; i++) {
-    if (traits_of_function(symbols_name(traits->symbols, frames[i], time_ns)) == STACK_IN_BACKWARD) {
+    if (traits_of_frame(traits, frames[i]) == STACK_IN_BACKWARD) {
       return place;
     }
     place = (place ^ frames[i]) * 0x100000001b3u;

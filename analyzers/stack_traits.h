@@ -3,6 +3,7 @@
 #ifndef ACTSCOPE_ANALYZERS_STACK_TRAITS_H
 #define ACTSCOPE_ANALYZERS_STACK_TRAITS_H
 
+#include "analyzers/map64.h"
 #include "analyzers/symbols.h"
 #include "trace/trace_reader.h"
 
@@ -25,6 +26,7 @@ struct stack_traits {
   struct symbols *symbols;
   uint16_t *known; /* by stack id: traits and a bit for "looked at" */
   uint32_t stacks_limit;
+  struct map64 frames; /* the same by frame: stacks differ, frames recur */
 };
 
 /* The first two fields are set. 0, or ERROR_MEMORY. */
@@ -36,6 +38,6 @@ unsigned stack_traits_of(struct stack_traits *traits, uint32_t stack);
 
 /* The same for stacks that are equal from where they end to the autograd engine, whatever called backward; 0: it is in no
  * backward pass. */
-uint64_t stack_traits_backward_place(const struct stack_traits *traits, uint32_t stack);
+uint64_t stack_traits_backward_place(struct stack_traits *traits, uint32_t stack);
 
 #endif

@@ -273,22 +273,36 @@ static int frame_number(struct frame_table *table, const struct facts_frame *fra
   return add_frame(table, frame);
 }
 
+/* Millions of numbers where every block is recorded: printf is too slow for them. */
+static char *put_digits(char *out, uint64_t number) {
+  char digits[20];
+  size_t count = 0;
+  do {
+    digits[count++] = (char)('0' + number % 10);
+    number /= 10;
+  } while (number);
+  while (count) {
+    *out++ = digits[--count];
+  }
+  return out;
+}
+
 static int write_stack(struct frame_table *table, struct store_row *row, const struct facts_stack *stack) {
-  char *text = NULL;
-  size_t size = 0;
-  FILE *out = open_memstream(&text, &size);
-  if (!out) {
+  char *text = malloc(21 * stack->frames_count + 3), *end = text;
+  int rc = 0;
+  if (!text) {
     return SQLITE_NOMEM;
   }
-  int rc = 0;
-  fputc('[', out);
+  *end++ = '[';
   for (size_t i = 0; i < stack->frames_count && rc == 0; i++) {
     uint64_t number = 0;
     rc = frame_number(table, &stack->frames[i], &number);
-    fprintf(out, "%s%llu", i ? "," : "", (unsigned long long)number);
+    if (i) {
+      *end++ = ',';
+    }
+    end = put_digits(end, number);
   }
-  fputc(']', out);
-  rc = fclose(out) == 0 ? rc : SQLITE_NOMEM;
+  memcpy(end, "]", 2);
   if (rc == 0) {
     store_put_u64(row, stack->stack);
     store_put_text(row, text);

@@ -24,36 +24,37 @@ static uint64_t weight(const struct stack_load *load, enum order order) {
   return order == BY_ALLOCATIONS ? traffic.allocations : order == BY_TEMPORARY ? traffic.temporary : traffic.end_bytes;
 }
 
-struct ranking {
-  const struct timeline *timeline;
-  enum order order;
+struct ranking { /* the heaviest of those offered so far, the first of equals first */
+  uint32_t stacks[TRAFFIC_STACKS];
+  uint64_t weights[TRAFFIC_STACKS];
+  uint32_t count;
 };
 
-static int heaviest_first(const void *a, const void *b, void *context) {
-  const struct ranking *ranking = context;
-  const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-  const uint64_t p = weight(&ranking->timeline->stacks[x], ranking->order);
-  const uint64_t q = weight(&ranking->timeline->stacks[y], ranking->order);
-  return p != q ? (p < q) - (p > q) : (x > y) - (x < y);
+static void offer(struct ranking *ranking, uint32_t stack, uint64_t weight) {
+  const bool full = ranking->count == TRAFFIC_STACKS;
+  if (weight == 0 || (full && weight <= ranking->weights[TRAFFIC_STACKS - 1])) {
+    return;
+  }
+  uint32_t place = full ? TRAFFIC_STACKS - 1 : ranking->count++;
+  for (; place > 0 && ranking->weights[place - 1] < weight; place--) {
+    ranking->stacks[place] = ranking->stacks[place - 1];
+    ranking->weights[place] = ranking->weights[place - 1];
+  }
+  ranking->stacks[place] = stack;
+  ranking->weights[place] = weight;
 }
 
-/* Calls visit for the first stacks of each order; some are visited more than once. 0, or ERROR_MEMORY. */
-static int each_busy(const struct timeline *timeline, void (*visit)(void *context, uint32_t stack), void *context) {
-  uint32_t *stacks = malloc(timeline->stacks_limit * sizeof *stacks);
-  for (uint32_t i = 0; stacks && i < timeline->stacks_limit; i++) {
-    stacks[i] = i;
-  }
-  for (int order = 0; stacks && order < ORDERS; order++) {
-    struct ranking ranking = {timeline, (enum order)order};
-    qsort_r(stacks, timeline->stacks_limit, sizeof *stacks, heaviest_first, &ranking);
-    for (uint32_t i = 0; i < TRAFFIC_STACKS && i < timeline->stacks_limit; i++) {
-      if (weight(&timeline->stacks[stacks[i]], ranking.order)) {
-        visit(context, stacks[i]);
-      }
+/* Calls visit for the first stacks of each order; some are visited more than once. */
+static void each_busy(const struct timeline *timeline, void (*visit)(void *context, uint32_t stack), void *context) {
+  for (int order = 0; order < ORDERS; order++) {
+    struct ranking ranking = {.count = 0};
+    for (uint32_t i = 0; i < timeline->stacks_limit; i++) {
+      offer(&ranking, i, weight(&timeline->stacks[i], (enum order)order));
+    }
+    for (uint32_t i = 0; i < ranking.count; i++) {
+      visit(context, ranking.stacks[i]);
     }
   }
-  free(stacks);
-  return stacks ? 0 : ERROR_MEMORY;
 }
 
 /* ---- names ----------------------------------------------------------------------------------------------------------- */
@@ -70,9 +71,9 @@ static void want(void *context, uint32_t stack) {
   }
 }
 
-int traffic_want(const struct timeline *timeline, uint64_t *when) {
+void traffic_want(const struct timeline *timeline, uint64_t *when) {
   struct wanting wanting = {timeline, when};
-  return each_busy(timeline, want, &wanting);
+  each_busy(timeline, want, &wanting);
 }
 
 /* ---- the list -------------------------------------------------------------------------------------------------------- */
@@ -106,7 +107,10 @@ int traffic_list(const struct analysis *analysis, struct facts *facts) {
   const struct saved_history *history = analysis->holders.history;
   bool *busy = calloc(timeline->stacks_limit, sizeof *busy);
   facts->busy_sites = calloc((size_t)ORDERS * TRAFFIC_STACKS + 1, sizeof *facts->busy_sites);
-  int rc = busy && facts->busy_sites ? each_busy(timeline, mark, busy) : ERROR_MEMORY;
+  int rc = busy && facts->busy_sites ? 0 : ERROR_MEMORY;
+  if (rc == 0) {
+    each_busy(timeline, mark, busy);
+  }
   for (uint32_t i = 0; rc == 0 && i < timeline->stacks_limit; i++) {
     if (busy[i]) {
       facts->busy_sites[facts->busy_sites_count++] =

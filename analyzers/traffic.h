@@ -12,9 +12,8 @@
  * people, which is why there are more of them than anybody reads. */
 #define TRAFFIC_STACKS 100
 
-/* when (by stack; SAVED_NEVER: need not be named) becomes the time of an allocation for the busiest ones. 0, or
- * ERROR_MEMORY. */
-int traffic_want(const struct timeline *timeline, uint64_t *when);
+/* when (by stack; SAVED_NEVER: need not be named) becomes the time of an allocation for the busiest ones. */
+void traffic_want(const struct timeline *timeline, uint64_t *when);
 
 /* Fills in facts->traffic, small_traffic and busy_sites; the stacks that are wanted have their names. 0, or ERROR_MEMORY. */
 int traffic_list(const struct analysis *analysis, struct facts *facts);
