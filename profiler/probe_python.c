@@ -7,11 +7,18 @@
 #define EXPORT __attribute__((visibility("default")))
 
 extern uint64_t probe_saves_seen;
+extern bool probe_lesson;
 
 /* How many SavedVariables the symbol way has seen made: 0 after one was made for certain means that it does not work. */
 EXPORT uint64_t actscope_probe_saves_seen(void);
 EXPORT uint64_t actscope_probe_saves_seen(void) {
   return __atomic_load_n(&probe_saves_seen, __ATOMIC_RELAXED);
+}
+
+/* Between 1 and 0, what is saved only teaches where a tensor keeps what. A program of tiny tensors has none to learn from. */
+EXPORT void actscope_probe_lesson(int begins);
+EXPORT void actscope_probe_lesson(int begins) {
+  __atomic_store_n(&probe_lesson, begins != 0, __ATOMIC_RELAXED);
 }
 
 /* A tensor of `elements` of a c10::ScalarType, whose storage begins at data and has `bytes`, is saved; token names it. */

@@ -18,6 +18,8 @@ struct probe_layout probe_layout;
 
 uint64_t probe_saves_seen; /* constructor calls, whatever their size: tells the start-up file that this way works */
 
+bool probe_lesson; /* saves are looked at, and not recorded */
+
 /* The real function: the next one after us where torch is linked in; otherwise that of the library that called, because
  * Python loads torch RTLD_LOCAL, out of RTLD_NEXT's sight. */
 static void *find_real(const char *name, const void *caller) {
@@ -76,7 +78,11 @@ static void note_save(const void *saved, const void *tensor, const void *frame) 
   if (!wanted()) {
     return;
   }
-  if (read_tensor(saved, &read)) {
+  const bool readable = read_tensor(saved, &read);
+  if (__atomic_load_n(&probe_lesson, __ATOMIC_RELAXED)) {
+    return;
+  }
+  if (readable) {
     record_save((uintptr_t)impl_of(saved), &read, frame);
   } else if (tensor && impl_of(tensor) != impl_of(saved) && probe_layout_fits(&probe_layout, impl_of(tensor)) &&
              read_tensor(tensor, &read)) {
@@ -128,7 +134,7 @@ EXPORT void _ZN5torch8autograd13SavedVariable10reset_dataEv(void *saved) {
   static void *real;
   void (*reset)(void *) = REAL(void (*)(void *), &real, "_ZN5torch8autograd13SavedVariable10reset_dataEv");
   struct probe_tensor tensor;
-  if (!wanted() || !read_tensor(saved, &tensor)) {
+  if (!wanted() || __atomic_load_n(&probe_lesson, __ATOMIC_RELAXED) || !read_tensor(saved, &tensor)) {
     reset(saved);
     return;
   }

@@ -40,6 +40,7 @@ class _Library:
         process = ctypes.CDLL(None)
         u64, u32 = ctypes.c_uint64, ctypes.c_uint32
         self.saves_seen = self._function(process.actscope_probe_saves_seen, u64)
+        self.lesson = self._function(process.actscope_probe_lesson, None, ctypes.c_int)
         self.save = self._function(process.actscope_probe_save, None, u64, u64, u64, u64, u32)
         self.release = self._function(process.actscope_probe_release, None, u64)
         self.resident = self._function(process.actscope_probe_resident, None, u64, u64, u32, ctypes.c_char_p)
@@ -161,10 +162,15 @@ class _Hooks:
 
 
 def _symbols_see_saves(library, torch):
-    """Has one value saved for backward, and asks the preload library whether it noticed."""
+    """Has one tensor saved for backward, and asks the preload library whether it noticed. It is large enough that the library
+    learns from it how tensors are laid out (PROBE_LEARN_BYTES)."""
     before = library.saves_seen()
-    with torch.enable_grad():
-        torch.ones(1, requires_grad=True).exp()
+    library.lesson(1)
+    try:
+        with torch.enable_grad():
+            torch.ones(1024, dtype=torch.float32, requires_grad=True).exp()
+    finally:
+        library.lesson(0)
     return library.saves_seen() > before
 
 
@@ -223,7 +229,7 @@ def install(torch):
     library.meta(b"framework", ("pytorch " + str(torch.__version__)).encode())
     modules = _Modules(library, torch)
     probe = os.environ.get("ACTSCOPE_PROBE", "auto")
-    with_hooks = probe == "hooks" or (probe == "auto" and not _symbols_see_saves(library, torch))
+    with_hooks = probe == "hooks" or (not _symbols_see_saves(library, torch) and probe == "auto")
     if with_hooks:
         library.meta(b"probe", b"hooks")
         torch._actscope_hooks = _Hooks(library, torch)

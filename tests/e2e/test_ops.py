@@ -20,4 +20,23 @@ class Ops(harness.TestCase):
             self.assertLessEqual(POINTWISE, eligible)
 
 
+TINY = """
+import torch
+model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.GELU(), torch.nn.Linear(8, 1))
+for _ in range(3):
+    model(torch.randn(16, 4)).pow(2).mean().backward()
+"""
+
+
+class Tiny(harness.TestCase):
+    """No block of the program is as large as those that the layout of a tensor is learned from."""
+
+    def check(self, python, name):
+        report = self.record_and_report(name, [python, "-c", TINY], ["--min-size", "0"])
+        saved = sorted((block["bytes"], block["holders"][0]["op"]) for block in report["saved"]["list"])
+        self.assertEqual(saved, [(64, "pow"), (256, "addmm"), (512, "addmm"), (512, "gelu")])
+        self.assertEqual([step["saved_bytes"] for step in report["steps"]], 3 * [64 + 256 + 512 + 512])
+
+
 harness.add_tests(Ops, GROUPS, Ops.check)
+harness.add_tests(Tiny, ["tiny"], Tiny.check)
