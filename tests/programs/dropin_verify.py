@@ -99,6 +99,62 @@ def check_verify():
         ft.verify(model, lambda model, batch: 3, batch)
 
 
+def left_out(make, shape, seed, loss_fn=lambda model, batch: F.cross_entropy(model(batch[0]), batch[1]), **limits):
+    """Names of the parameters that verify() leaves out, and whether all others passed."""
+    torch.manual_seed(seed)
+    width = ft.verify(make(), loss_fn, (torch.randn(shape), torch.randint(3, shape[:1])), 3, memory=False, **limits)["bits"][0]
+    return {row["name"] for row in width["parameters"] if row["negligible"]}, width["passed"]
+
+
+class _Attention(nn.Module):
+    """Softmax does not see what is added to all keys: the gradient of their bias is zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.query, self.key, self.value, self.head = (nn.Linear(16, size) for size in (16, 16, 16, 3))
+
+    def forward(self, x):
+        weights = torch.softmax(self.query(x) @ self.key(x).transpose(-1, -2), -1)
+        return self.head(F.gelu(x + weights @ self.value(x)).mean(1))
+
+
+class _Faint(nn.Module):
+    """Its first layer's gradient is a hundred-millionth of the second's, and no less exact."""
+
+    def __init__(self):
+        super().__init__()
+        self.faint, self.loud = nn.Linear(16, 16), nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.loud(x) + 1e-8 * F.gelu(self.faint(x)).sum(-1, keepdim=True) * torch.tensor([1.0, 2, 3])
+
+
+def _convolutions():
+    return nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.SiLU(),
+                         nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.SiLU(),
+                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(16, 3))
+
+
+def check_noise():
+    """Gradients that are zero but for rounding, by the mathematics, are left out, however large what rounding leaves of
+    them; those that are small are not, and what few bits do to them counts."""
+    for seed in range(4):
+        assert left_out(_convolutions, (8, 3, 16, 16), seed, min_cosine=0.9) == ({"0.bias", "3.bias"}, True)
+
+        def mixed(model, batch):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return F.cross_entropy(model(batch[0]), batch[1])
+        assert left_out(_convolutions, (8, 3, 16, 16), seed, mixed)[0] == {"0.bias", "3.bias"}
+        assert left_out(_Attention, (8, 12, 16), seed, min_cosine=0.9) == ({"key.bias"}, True)
+        assert left_out(_Faint, (64, 16), seed, min_cosine=0.9) == (set(), True)
+        assert left_out(_Faint, (64, 16), seed, min_cosine=0.99999) == (set(), False)
+    # after steps of training too
+    result = ft.verify(_convolutions(), lambda model, batch: model(batch).square().mean(), torch.randn(8, 3, 16, 16), 3, steps=2,
+                       memory=False)
+    rows = result["bits"][0]["trained"]["parameters"]
+    assert [row["name"] for row in rows if row["negligible"]] == ["0.bias", "3.bias"]
+
+
 def projected_peak_holds(memory):
     assert memory["projected"]["peak_bytes"] == memory["measured"]["peak_bytes"], memory
 
