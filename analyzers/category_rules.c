@@ -97,7 +97,7 @@ static bool is_gradient(const struct category_rules *rules, const struct life *l
 /* ---- inputs ------------------------------------------------------------------------------------------------------ */
 
 static bool computes(const struct life *life) {
-  return life->traits & (STACK_IN_NETWORK_OP | STACK_IN_AUTOCAST | STACK_IN_BACKWARD);
+  return life->traits & (STACK_IN_NETWORK_OP | STACK_IN_CUSTOM_FUNCTION | STACK_IN_AUTOCAST | STACK_IN_BACKWARD);
 }
 
 /* The first save of the block itself, not of a region of it; SAVED_NEVER: never held. */

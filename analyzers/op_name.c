@@ -148,6 +148,12 @@ static enum frame_kind classify(const char *function, char *name) {
                                                                                               : FRAME_OTHER;
 }
 
+bool op_is_custom_function(const char *function) {
+  char name[NAME_MAX_LENGTH];
+  const enum frame_kind kind = classify(function, name);
+  return kind == FRAME_PYTHON || kind == FRAME_CPP;
+}
+
 static enum frame_kind classify_frame(struct op_names *names, uint64_t frame, char *name) {
   if (map64_find(&names->others, frame)) {
     return FRAME_OTHER;

@@ -43,6 +43,10 @@ bool op_names_agree(const char *raw_name, const char *node_class);
  * *saves_result (may be NULL) is whether it keeps its result (relu, tanh, sigmoid) rather than its input. */
 bool op_is_pointwise(const char *op, bool *saves_result);
 
+/* Is this function, by its demangled name, one that runs a custom torch.autograd.Function, of Python or C++? What torch.compile
+ * makes of a model that trains is one as well. */
+bool op_is_custom_function(const char *function);
+
 /* Is what this op holds the mask of a dropout, given the op that allocated it? A bit an element would do for it. */
 bool op_holds_mask(const char *op, const char *op_allocated);
 

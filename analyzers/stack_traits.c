@@ -95,7 +95,7 @@ static unsigned traits_of_function(const char *function) {
       return functions[i].trait;
     }
   }
-  return traits_of_operator(function);
+  return op_is_custom_function(function) ? STACK_IN_CUSTOM_FUNCTION : traits_of_operator(function);
 }
 
 static unsigned traits_of_frame(struct stack_traits *traits, uint64_t frame) {

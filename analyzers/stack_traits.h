@@ -16,9 +16,10 @@ enum stack_trait {
   STACK_IN_BACKWARD = 8,     /* below the autograd engine */
   STACK_IN_UPDATE_HOOK = 16, /* a hook that runs once a gradient is there: an optimizer within backward */
   STACK_IN_AUTOCAST = 32,
-  STACK_IN_REDUCER = 64,   /* DistributedDataParallel's copies of gradients */
-  STACK_IN_FOREACH = 256,  /* arithmetic on a list of tensors, as an optimizer's on all parameters */
-  STACK_IN_TEARDOWN = 128, /* the program has ended: the interpreter or libc cleans up */
+  STACK_IN_CUSTOM_FUNCTION = 512, /* a torch.autograd.Function of the program's or of torch.compile's computes */
+  STACK_IN_REDUCER = 64,          /* DistributedDataParallel's copies of gradients */
+  STACK_IN_FOREACH = 256,         /* arithmetic on a list of tensors, as an optimizer's on all parameters */
+  STACK_IN_TEARDOWN = 128,        /* the program has ended: the interpreter or libc cleans up */
 };
 
 struct stack_traits {

@@ -17,7 +17,7 @@ enum {
   LOGITS = 1 << 18,    /* kept by the program to the middle of the next step */
   WORKSPACE = 1 << 19, /* of a library, made in the first backward pass */
   FACTOR = 1 << 20,    /* state of another size */
-  COPY = 1 << 21,      /* of the batch, by autocast */
+  COPY = 1 << 21,      /* computed of the batch */
   SPIKE = 1 << 24      /* a temporary, that makes the peak */
 };
 
@@ -38,10 +38,10 @@ enum {
 
 struct loop {
   struct run_builder run;
-  uint32_t setup, cast, loader, save, compute, spike, backward, library, update;
+  uint32_t setup, copy, loader, save, compute, spike, backward, library, update;
   unsigned step, spike_step;
   enum phase spike_phase;
-  bool keeps_gradient, casts;
+  bool keeps_gradient, copies;
 };
 
 static void loop_init(struct loop *loop, unsigned spike_step, enum phase spike_phase) {
@@ -50,7 +50,6 @@ static void loop_init(struct loop *loop, unsigned spike_step, enum phase spike_p
   run_init(run);
   loop->setup = run_stack_within(run, IN(RUN_TENSOR), 1);
   loop->loader = run_stack_within(run, IN(RUN_TENSOR), 2);
-  loop->cast = run_stack_within(run, IN(RUN_TENSOR) | IN(RUN_AUTOCAST), 2);
   loop->compute = run_stack_in_op(run, RUN_ADDMM, 2, true);
   loop->save = run_stack_in_op(run, RUN_ADDMM, 2, false);
   loop->backward = run_stack_within(run, IN(RUN_TENSOR) | IN(RUN_ENGINE), 3);
@@ -89,10 +88,10 @@ static void loop_step(struct loop *loop) {
     run_free(run, AT(AT_X + even), loop->setup, false);
     run_free(run, AT(AT_TARGET + even), loop->setup, false);
   }
-  if (loop->casts) {
-    run_alloc(run, AT(AT_COPY), COPY, loop->cast);
+  if (loop->copies) {
+    run_alloc(run, AT(AT_COPY), COPY, loop->copy);
   }
-  uint64_t copy = loop->casts ? run_save_tensor(run, 0, AT(AT_COPY), COPY, loop->save) : 0;
+  uint64_t copy = loop->copies ? run_save_tensor(run, 0, AT(AT_COPY), COPY, loop->save) : 0;
   uint64_t w = run_save_tensor(run, 0, AT(AT_W), W, loop->save),
            x = run_save_tensor(run, 0, AT(AT_X + odd), X, loop->save);
   run_alloc(run, AT(AT_H), H, loop->compute);
@@ -115,7 +114,7 @@ static void loop_step(struct loop *loop) {
   run_free(run, AT(AT_H), loop->backward, true);
   run_release(run, w, run_node_type(RUN_ADDMM));
   run_release(run, x, run_node_type(RUN_ADDMM));
-  if (loop->casts) {
+  if (loop->copies) {
     run_release(run, copy, run_node_type(RUN_ADDMM));
     run_free(run, AT(AT_COPY), loop->backward, true);
   }
@@ -217,15 +216,24 @@ Test(categories, what_is_freed_at_the_end_was_kept) {
   facts_fini(&facts);
 }
 
-/* A bfloat16 copy of the batch, made before the step's first save, which saves it. */
-Test(categories, what_autocast_makes_is_no_input) {
+/* Made of the batch before the step's first save, which saves it. */
+static void expect_computed_copy(enum run_place place) {
   struct loop loop;
   loop_init(&loop, 1, PHASE_FORWARD);
-  loop.casts = true;
+  loop.copies = true;
+  loop.copy = run_stack_within(&loop.run, IN(RUN_TENSOR) | IN(place), 2);
   struct facts facts = loop_facts(&loop, 3);
   cr_expect_eq(facts.categories[CATEGORY_INPUT], X + TARGET);
   cr_expect_eq(facts.categories[CATEGORY_SAVED_ACTIVATION], H + COPY);
   facts_fini(&facts);
+}
+
+Test(categories, what_autocast_makes_is_no_input) {
+  expect_computed_copy(RUN_AUTOCAST);
+}
+
+Test(categories, what_a_custom_function_makes_is_no_input) {
+  expect_computed_copy(RUN_CUSTOM_FUNCTION);
 }
 
 Test(categories, without_steps_nothing_is_claimed) {

@@ -194,6 +194,15 @@ Test(op_name, other_operators_do_not_agree) {
   }
 }
 
+Test(op_name, functions_of_custom_functions) {
+  cr_assert(op_is_custom_function("THPFunction_apply"));
+  cr_assert(op_is_custom_function("(anonymous namespace)::THPFunction_apply"), "as PyTorch 2.13 has it");
+  cr_assert(op_is_custom_function("torch::autograd::Function<user::MyGelu>::apply<user::MyGelu, int>"));
+  cr_assert_not(op_is_custom_function("at::_ops::gelu::call"));
+  cr_assert_not(op_is_custom_function("torch::autograd::Engine::evaluate_function"));
+  cr_assert_not(op_is_custom_function(""));
+}
+
 Test(op_name, pointwise) {
   bool saves_result = true;
   cr_assert(op_is_pointwise("gelu", &saves_result));

@@ -5,6 +5,7 @@ which counts as temporary; the highest of them is the peak. What it cannot tell 
 held to the sum.
 """
 import json
+import shutil
 import sqlite3
 
 import harness
@@ -21,7 +22,11 @@ VARIANTS = {
     "accumulation": ["--optimizer", "adamw", "--accumulate", "2"],
     "checkpoint": ["--optimizer", "adamw", "--checkpoint"],
     "autocast": ["--optimizer", "adamw", "--autocast"],
+    "custom_function": ["--optimizer", "adamw", "--first", "function"],
+    "compiled": ["--optimizer", "adamw", "--first", "compiled"],
 }
+COMPILE_QUICKLY = {"TORCHINDUCTOR_COMPILE_THREADS": "1", "TORCHINDUCTOR_VEC_ISA_OK": "0",
+                   "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0"}
 
 
 def stretches(samples):
@@ -49,8 +54,10 @@ class Categories(harness.TestCase):
         return samples
 
     def check(self, python, variant):
+        if variant == "compiled" and not (harness.torch_at_least(python, 2, 1) and shutil.which("g++")):
+            self.skipTest("no torch.compile: PyTorch 2.1 or later, and g++")
         command = [python, harness.program("pytorch_categories.py"), *VARIANTS[variant]]
-        run = self.record(variant, command)
+        run = self.record(variant, command, env={**COMPILE_QUICKLY, "TORCHINDUCTOR_CACHE_DIR": self.path("compiled")})
         truth, samples, report = json.loads(run.stdout), self.samples(run.trace), self.report(run.trace)
         for sample in samples:
             self.assertEqual(sum(sample[name] for name in CATEGORIES), sample["live_bytes"])

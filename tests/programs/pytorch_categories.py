@@ -2,6 +2,7 @@
 """Trains a small network and tells what its memory consists of, by its own tensors, at several places of some steps.
 
     pytorch_categories.py --optimizer sgd|adamw [--keep-gradients] [--accumulate N] [--checkpoint] [--autocast]
+                          [--first function|compiled]
 
 At each place a block of SPIKE bytes is allocated, held for a moment and freed, so that the place is a maximum of the
 live bytes that a timeline shows; then what lives is summed up from the pointers of parameters, gradients, the
@@ -36,12 +37,46 @@ class Float(nn.Module):
         return x.float()
 
 
+class Swiglu(torch.autograd.Function):
+    """Everything that it saves, and its result, is there before autograd sees the first save of it."""
+
+    @staticmethod
+    def forward(ctx, x, left, right):
+        a, b = x @ left, x @ right
+        s = torch.sigmoid(a)
+        ctx.save_for_backward(x, left, right, a, b, s)
+        return a * s * b
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, left, right, a, b, s = ctx.saved_tensors
+        da, db = dy * b * (s + a * s * (1 - s)), dy * a * s
+        return None, x.t() @ da, x.t() @ db
+
+
+class Gated(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.left, self.right = (nn.Parameter(torch.randn(INPUT, width) / 16) for _ in range(2))
+
+    def forward(self, x):
+        return Swiglu.apply(x, self.left, self.right)
+
+
+def first_layer(kind):
+    if kind == "function":
+        return Gated(512)
+    if kind == "compiled":
+        return torch.compile(nn.Sequential(nn.Linear(INPUT, WIDTH), nn.GELU(), nn.Linear(WIDTH, 512)))
+    return nn.Linear(INPUT, 512)
+
+
 class Network(nn.Module):
-    def __init__(self, checkpoints):
+    def __init__(self, checkpoints, first):
         super().__init__()
         self.checkpoints = checkpoints
         self.segment = ()  # the nodes of a checkpoint that keeps its input by no node
-        self.first = nn.Linear(INPUT, 512)
+        self.first = first_layer(first)
         self.middle = nn.Sequential(nn.Linear(512, WIDTH), nn.GELU(), Float(), nn.LayerNorm(WIDTH),
                                     nn.Linear(WIDTH, WIDTH), nn.ReLU())
         self.dropout = nn.Dropout(0.1)
@@ -106,7 +141,7 @@ def make_optimizer(options, model):
 
 def train(options):
     torch.manual_seed(0)
-    model = Network(options.checkpoint)
+    model = Network(options.checkpoint, options.first)
     optimizer = make_optimizer(options, model)
     places = Places(model, optimizer)
     for step in range(options.steps * options.accumulate):
@@ -140,6 +175,7 @@ def main():
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--checkpoint", action="store_true")
     parser.add_argument("--autocast", action="store_true")
+    parser.add_argument("--first", choices=("linear", "function", "compiled"), default="linear")
     parser.add_argument("--steps", type=int, default=4)
     train(parser.parse_args())
 
