@@ -1,8 +1,8 @@
 /* Start and stop, forks, threads and their chunks: see recorder.h.
  *
  * One lock of ours: recorder.lock (chunks, tables, modules), with all signals blocked while it is held and no other lock
- * taken beneath it. Stacks are walked outside it. Only where libunwind must help does an event take libunwind's locks and
- * the loader's, which is why a thread inside dl_iterate_phdr must not (`locks_taken`). */
+ * taken beneath it. Stacks are walked outside it, without locks. A thread inside dl_iterate_phdr holds the loader's lock, and must
+ * not wait for others (`locks_taken`). */
 #include "profiler/recorder_private.h"
 
 #include "profiler/arena.h"
@@ -118,7 +118,6 @@ void recorder_init(void) {
     return;
   }
   recorder_generation = recorder.guard;
-  unwind_init();
   begin_trace(modules_start);
 }
 
@@ -127,7 +126,6 @@ void recorder_init(void) {
 static void become_child(void) {
   set_mode(MODE_OFF);
   pthread_mutex_init(&recorder.lock, NULL);
-  recorder.forked_blindly |= recorder.pid != 0 && !__libc_single_threaded;
   recorder.gate = 0;
   recorder_thread = NULL;
   if (recorder.config.follow) {

@@ -20,15 +20,15 @@ struct thread_state {
   uint64_t generation; /* of the recorder that it belongs to: a child after fork has another */
   struct trace_chunk_writer writer;
   uint32_t in_event; /* the hook is not to be entered again (a signal handler, our own calls) */
-  uint32_t busy;     /* inside an event: libunwind's and the recorder's locks may be held */
+  uint32_t busy;     /* inside an event: the recorder's lock may be held */
   size_t capacity;   /* of the writer's chunk */
   uint32_t stream, sequence, tid;
-  uint32_t locks_taken;  /* inside dl_iterate_phdr: libunwind's locks are not to be taken, see recorder_forbid_locks */
-  uint32_t locked;       /* inside recorder_lock: whatever is called then is called by ourselves */
-  uint32_t in_release;   /* inside SavedVariable::reset_data() */
-  uint32_t layer;        /* string: the layer whose forward pass is under way on this thread, 0 = none known */
-  bool late;             /* its thread was ending already when it came: nobody may say when it is free */
-  uintptr_t event_frame; /* stack address of the event in course, to notice that longjmp has left it */
+  uint32_t locks_taken;        /* inside dl_iterate_phdr, see recorder_forbid_locks */
+  uint32_t locked;             /* inside recorder_lock: whatever is called then is called by ourselves */
+  uint32_t in_release;         /* inside SavedVariable::reset_data() */
+  uint32_t layer;              /* string: the layer whose forward pass is under way on this thread, 0 = none known */
+  bool late;                   /* its thread was ending already when it came: nobody may say when it is free */
+  uintptr_t event_frame;       /* stack address of the event in course, to notice that longjmp has left it */
   struct trace_small deferred; /* small blocks while in_event: the event may be about to move the chunk's sums */
   struct thread_state *next, *next_free;
   struct unwind_memo walk;
@@ -85,7 +85,7 @@ void recorder_rank(int32_t rank, uint32_t world_size);
 uint64_t recorder_name_handle(const char *name, size_t name_size);
 void recorder_layer(uint64_t handle);
 
-/* Around code that holds a lock which libunwind needs, on this thread: stacks in between end where only it could go on. */
+/* Around code that holds the loader's lock on this thread, which must not wait for others in between. */
 void recorder_forbid_locks(void);
 void recorder_allow_locks(void);
 

@@ -119,8 +119,7 @@ static uint32_t capture_stack(struct thread_state *state, const void *frame) {
   if (recorder.config.stack_depth == 0) {
     return 0;
   }
-  bool may_lock = !state->locks_taken && !recorder.forked_blindly;
-  size_t count = unwind_walk(&state->walk, frame, recorder.config.stack_depth, may_lock, &key);
+  size_t count = unwind_walk(&state->walk, frame, recorder.config.stack_depth, &key);
   bool has_lines = __builtin_expect(__atomic_load_n(&python_stacks_on, __ATOMIC_ACQUIRE), 0) &&
                    python_stacks_take(&state->python, recorder.config.stack_depth, &key);
   if (count == 0 && !has_lines) {
@@ -195,8 +194,7 @@ void recorder_realloc_alloc(struct thread_state *state, const void *block, size_
 
 void recorder_map(const void *address, size_t size, bool unmap, const void *frame) {
   struct event event;
-  const void *caller = ((const void *const *)frame)[1];
-  if (size < recorder_min_size || unwind_is_own(caller) || !begin_event(&event, recorder_current())) {
+  if (size < recorder_min_size || !begin_event(&event, recorder_current())) {
     return;
   }
   struct thread_state *state = event.state;
@@ -349,14 +347,10 @@ void recorder_allow_locks(void) {
 void recorder_modules_changed(void) {
   struct event event;
   if (begin_event(&event, recorder_current())) {
-    uint64_t epoch = code_epoch();
     sigset_t before;
     recorder_lock(&before);
     modules_sweep();
     recorder_unlock(&before);
-    if (code_epoch() != epoch && !event.state->locks_taken && !recorder.forked_blindly) {
-      unwind_flush();
-    }
     end_event(&event);
   }
 }

@@ -20,7 +20,6 @@ struct recorder {
   pthread_mutex_t lock;
   uint32_t gate;       /* forks that are near: no event may begin */
   bool has_membarrier; /* who forks can make every thread's stores visible, so that events need no fence */
-  bool forked_blindly; /* by a bare system call, which may have copied libunwind's locks held: they are not taken */
   struct thread_state *threads, *free_threads;
   uint32_t streams;
   pthread_key_t key;

@@ -13,8 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { UNWIND_OWN_FRAMES = 12 }; /* frames of the profiler itself that libunwind may see above the caller's */
-
 struct unwind_frame {
   uint64_t ip, sp, bp;  /* the return address into this frame, and the registers there */
   struct stack_key key; /* of the stack from the outermost frame to this one */
@@ -43,20 +41,17 @@ struct unwind_range {
 struct unwind_memo {
   uint64_t epoch; /* of the modules: code may have been replaced */
   struct unwind_range range;
-  size_t count, flat_count;
+  size_t count;
   bool whole;                                           /* frames[0] is the outermost one there is */
   struct unwind_frame frames[CONFIG_STACK_DEPTH_MAX];   /* outermost first */
   struct unwind_read reads[3 * CONFIG_STACK_DEPTH_MAX]; /* of frames[0], then of frames[1] ... */
   struct unwind_step fresh[CONFIG_STACK_DEPTH_MAX + 1]; /* innermost first */
-  uint64_t flat[CONFIG_STACK_DEPTH_MAX + UNWIND_OWN_FRAMES];
+  uint64_t flat[CONFIG_STACK_DEPTH_MAX];
 };
 
-/* Once, before the first walk, on any thread. */
-void unwind_init(void);
-
 /* Walks from the caller of the function whose __builtin_frame_address(0) is `frame`; at most max frames, the innermost.
- * Returns their number and their key. Without may_lock, a frame that only libunwind understands ends the walk. */
-size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, bool may_lock, struct stack_key *key);
+ * Returns their number and their key. A frame from which the next cannot be told ends the walk. Takes no lock. */
+size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, struct stack_key *key);
 
 /* The frames of the last walk, innermost first. */
 const uint64_t *unwind_frames(struct unwind_memo *memo, size_t count);
@@ -65,12 +60,6 @@ const uint64_t *unwind_frames(struct unwind_memo *memo, size_t count);
  * on the stack? True as well when that cannot be told. */
 bool unwind_meets_signal(const void *frame, uint64_t outer);
 
-/* Is this code libunwind's? What it maps for its caches is not the program's. */
-bool unwind_is_own(const void *code);
-
 void unwind_forget(struct unwind_memo *memo);
-
-/* Forgets what libunwind caches about code that may have been unmapped. */
-void unwind_flush(void);
 
 #endif

@@ -439,12 +439,15 @@ struct unwind_rule unwind_rule_read(uint64_t pc) {
   struct dl_find_object object;
   struct frame_info info = {0};
   /* Lock-free, unlike dl_iterate_phdr: a callback of the program's may be waiting for us inside that. */
-  if (_dl_find_object((void *)pc, &object) != 0 || !object.dlfo_eh_frame) { // NOLINT(performance-no-int-to-ptr)
+  if (_dl_find_object((void *)pc, &object) != 0) { // NOLINT(performance-no-int-to-ptr)
     return odd;
   }
-  const uint8_t *fde = find_fde(object.dlfo_eh_frame, pc);
-  if (!fde || !read_fde(fde, &info) || pc - info.begin >= info.size) {
+  const uint8_t *fde = object.dlfo_eh_frame ? find_fde(object.dlfo_eh_frame, pc) : NULL;
+  if (fde && !read_fde(fde, &info)) {
     return odd;
+  }
+  if (!fde || pc - info.begin >= info.size) {
+    return (struct unwind_rule){.form = UNWIND_RULE_NONE};
   }
   struct machine machine = {.info = &info, .location = info.begin, .wanted = UINT64_MAX};
   if (!run(&machine, info.initial)) {

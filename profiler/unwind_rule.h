@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 enum unwind_rule_kind {
-  UNWIND_RULE_ODD = 0, /* not to be expressed here: libunwind's */
+  UNWIND_RULE_ODD = 0, /* not to be expressed here, or there is no code */
   UNWIND_RULE_STEP,    /* as the fields below say */
   UNWIND_RULE_END,     /* there is no caller */
+  UNWIND_RULE_NONE,    /* code without call frame information */
 };
 
 enum unwind_base { UNWIND_BASE_NONE, UNWIND_BASE_CFA, UNWIND_BASE_SP, UNWIND_BASE_BP };

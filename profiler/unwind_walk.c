@@ -1,43 +1,21 @@
-/* unwind.h: steps by rules (unwind_rule.h), checked against the thread's last walk; libunwind where rules do not reach. */
-#define UNW_LOCAL_ONLY
+/* unwind.h: steps by rules (unwind_rule.h), checked against the thread's last walk. No unwinder of a library's: they take locks,
+ * and libunwind reads and writes a pipe to find out what memory is there, whose numbers the program may have given to files
+ * of its own by then. */
 #include "profiler/unwind.h"
 
 #include "profiler/probe_layout.h"
 #include "profiler/unwind_rule.h"
 
 #include <dlfcn.h>
-#include <libunwind.h>
 #include <string.h>
 
 enum step { STEP_DONE, STEP_END, STEP_ODD };
 
-enum { PAGE = 4096, STACK_GAP = 1 << 20 };
-
-static uintptr_t own_begin, own_size; /* libunwind's addresses */
-
-bool unwind_is_own(const void *code) {
-  return (uintptr_t)code - own_begin < own_size;
-}
-
-void unwind_init(void) {
-  struct dl_find_object own;
-  if (_dl_find_object((void *)(uintptr_t)&unw_backtrace, &own) == 0) {
-    own_begin = (uintptr_t)own.dlfo_map_start;
-    own_size = (uintptr_t)own.dlfo_map_end - own_begin;
-  }
-  /* The first walk sets up libunwind's own tables; done here it cannot happen inside somebody's malloc lock. */
-  void *frames[4];
-  (void)unw_backtrace(frames, 4);
-}
+enum { PAGE = 4096, STACK_GAP = 1 << 20, FRAME_MAX = 1 << 14 };
 
 void unwind_forget(struct unwind_memo *memo) {
   memo->count = 0;
-  memo->flat_count = 0;
   memo->whole = false;
-}
-
-void unwind_flush(void) {
-  unw_flush_cache(unw_local_addr_space, 0, 0);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------------ */
@@ -78,11 +56,6 @@ __attribute__((no_sanitize("address", "thread"))) static inline uint64_t load(ui
 
 /* ---- a step ------------------------------------------------------------------------------------------------------------ */
 
-#if defined(__x86_64__)
-static inline uint64_t base_value(const struct unwind_step *at, enum unwind_base base, uint64_t cfa) {
-  return base == UNWIND_BASE_CFA ? cfa : base == UNWIND_BASE_SP ? at->sp : at->bp;
-}
-
 /* Reads a word for the step from `at`, and keeps note of it. */
 static inline bool read_word(struct unwind_range *range, struct unwind_step *at, uint64_t address, uint64_t *value) {
   if (!readable(range, address)) {
@@ -95,11 +68,37 @@ static inline bool read_word(struct unwind_range *range, struct unwind_step *at,
   return true;
 }
 
+/* Code without call frame information (-fno-unwind-tables, assembler) may keep a frame pointer; it is taken for one if it
+ * points a little further out, to a word that points into code. */
+static enum step step_by_frame_pointer(struct unwind_range *range, struct unwind_step *at, struct unwind_step *next) {
+  struct dl_find_object object;
+  if (at->bp < at->sp || at->bp - at->sp > FRAME_MAX || !read_word(range, at, at->bp + 8, &next->ip) ||
+      !read_word(range, at, at->bp, &next->bp) ||
+      _dl_find_object((void *)(next->ip - 1), &object) != 0) { // NOLINT(performance-no-int-to-ptr)
+    return STEP_ODD;
+  }
+  next->sp = at->bp + 16;
+  next->exact = false;
+  return STEP_DONE;
+}
+
+#if defined(__x86_64__)
+static inline uint64_t base_value(const struct unwind_step *at, enum unwind_base base, uint64_t cfa) {
+  return base == UNWIND_BASE_CFA ? cfa : base == UNWIND_BASE_SP ? at->sp : at->bp;
+}
+
 /* The step that no other kind of frame needs. */
 static enum step step_special(struct unwind_range *range, struct unwind_step *at, struct unwind_step *next,
                               struct unwind_rule rule) {
-  if (unwind_rule_kind(rule) != UNWIND_RULE_STEP) {
-    return unwind_rule_kind(rule) == UNWIND_RULE_END ? STEP_END : STEP_ODD;
+  switch (unwind_rule_kind(rule)) {
+  case UNWIND_RULE_ODD:
+    return STEP_ODD;
+  case UNWIND_RULE_END:
+    return STEP_END;
+  case UNWIND_RULE_NONE:
+    return step_by_frame_pointer(range, at, next);
+  case UNWIND_RULE_STEP:
+    break;
   }
   uint64_t cfa = base_value(at, unwind_rule_cfa_base(rule), 0) + (uint64_t)(int64_t)rule.cfa_offset;
   if (unwind_rule_cfa_deref(rule) && !read_word(range, at, cfa, &cfa)) {
@@ -146,10 +145,8 @@ __attribute__((always_inline)) static inline enum step step(struct unwind_range 
 }
 #else
 static enum step step(struct unwind_range *range, struct unwind_step *at, struct unwind_step *next) {
-  (void)range;
-  (void)next;
   at->count = 0;
-  return STEP_ODD;
+  return step_by_frame_pointer(range, at, next);
 }
 #endif
 
@@ -291,31 +288,10 @@ static struct stack_key keep(struct walk *walk) {
   return key;
 }
 
-/* ---- libunwind ---------------------------------------------------------------------------------------------------------- */
-
-static size_t walk_by_libunwind(struct unwind_memo *memo, uint64_t caller, size_t max) {
-  unwind_forget(memo);
-  int count = unw_backtrace((void **)memo->flat, (int)(max + UNWIND_OWN_FRAMES));
-  if (count <= 0) {
-    return 0;
-  }
-  size_t first = 0;
-  while (first < (size_t)count && first < UNWIND_OWN_FRAMES && memo->flat[first] != caller) {
-    first++;
-  }
-  if (first == (size_t)count || first == UNWIND_OWN_FRAMES) {
-    first = 0;
-  }
-  size_t kept = (size_t)count - first < max ? (size_t)count - first : max;
-  memmove(memo->flat, memo->flat + first, kept * sizeof memo->flat[0]);
-  memo->flat_count = kept;
-  return kept;
-}
-
 /* ---- the interface ------------------------------------------------------------------------------------------------------- */
 
 const uint64_t *unwind_frames(struct unwind_memo *memo, size_t count) {
-  for (size_t i = 0; i < count && !memo->flat_count; i++) {
+  for (size_t i = 0; i < count; i++) {
     memo->flat[i] = memo->frames[memo->count - 1 - i].ip;
   }
   return memo->flat;
@@ -346,21 +322,16 @@ bool unwind_meets_signal(const void *frame, uint64_t outer) {
   return false;
 }
 
-size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, bool may_lock, struct stack_key *key) {
+size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, struct stack_key *key) {
   struct unwind_step *first = &memo->fresh[0];
   begin_step(first, frame);
   if (memo->epoch != code_epoch()) {
     unwind_forget(memo);
     memo->epoch = code_epoch();
   }
-  memo->flat_count = 0;
   enter_stack(&memo->range, first->sp);
   struct walk walk = {.memo = memo, .max = max < CONFIG_STACK_DEPTH_MAX ? max : CONFIG_STACK_DEPTH_MAX};
-  if (walk_frames(&walk) == STEP_ODD && may_lock) {
-    size_t count = walk_by_libunwind(memo, memo->fresh[0].ip, walk.max);
-    *key = stack_key_of(memo->flat, count);
-    return count;
-  }
+  walk_frames(&walk);
   *key = keep(&walk);
   size_t count = memo->count < walk.max ? memo->count : walk.max;
   if (__builtin_expect(!memo->whole || count < memo->count, 0)) {

@@ -5,6 +5,7 @@ import subprocess
 
 import harness
 
+DESCRIPTORS = os.path.join(os.path.dirname(os.path.dirname(harness.ACTSCOPE)), "tests", "programs", "descriptors")
 GPT = os.path.join(harness.ROOT, "examples", "pytorch", "gpt.py")
 
 
@@ -51,6 +52,14 @@ class Transparency(harness.TestCase):
             process.send_signal(signal.SIGTERM)
             self.assertEqual(process.wait(timeout=20), 5)
         self.assertEqual(self.report(trace)["run"]["exit_status"], 5)
+
+    def test_descriptors_are_the_programs_own(self):
+        lines = "".join(f"{i:05}\n" for i in range(200))
+        with open(self.path("input"), "w", encoding="ascii") as file:
+            file.write(lines)
+        self.compare([DESCRIPTORS, self.path("input"), self.path("output")])
+        with open(self.path("output"), encoding="ascii") as file:
+            self.assertEqual(file.read(), lines)
 
     def test_environment_and_arguments(self):
         code = "import os, sys; print(sys.argv[1:], os.environ['GREETING'], os.getcwd(), sys.flags)"

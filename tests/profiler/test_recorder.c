@@ -17,13 +17,9 @@ static uint64_t fake_frames[8] = {0x1111, 0x2222, 0x3333};
 static size_t fake_count = 3;
 static void (*during_walk)(void); /* what happens in the middle of an event */
 
-void unwind_init(void) {
-}
-
-size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, bool may_lock, struct stack_key *key) {
+size_t unwind_walk(struct unwind_memo *memo, const void *frame, size_t max, struct stack_key *key) {
   (void)memo;
   (void)frame;
-  (void)may_lock;
   if (during_walk) {
     during_walk();
   }
@@ -44,16 +40,8 @@ bool unwind_meets_signal(const void *frame, uint64_t outer) {
   return true;
 }
 
-bool unwind_is_own(const void *code) {
-  (void)code;
-  return false;
-}
-
 void unwind_forget(struct unwind_memo *memo) {
   (void)memo;
-}
-
-void unwind_flush(void) {
 }
 
 /* ---- one recorder a test: Criterion gives each a process of its own ------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #define UNW_LOCAL_ONLY
 #include "profiler/unwind.h"
 #include "profiler/unwind_rule.h"
+#include "tests/profiler/bare_code.h"
 
 #include <alloca.h>
 #include <criterion/criterion.h>
@@ -25,7 +26,7 @@ static size_t walks;
 static NOINLINE void compare(size_t max) {
   void *expected[CONFIG_STACK_DEPTH_MAX + 2];
   struct stack_key key;
-  size_t count = unwind_walk(&memo, __builtin_frame_address(0), max, true, &key);
+  size_t count = unwind_walk(&memo, __builtin_frame_address(0), max, &key);
   const uint64_t *frames = unwind_frames(&memo, count);
   int known = unw_backtrace(expected, (int)max + 2);
   size_t skip = 0;
@@ -89,7 +90,6 @@ static NOINLINE void with_registers(unsigned path, int depth, size_t max) {
 }
 
 Test(unwind, frames_of_every_kind, .timeout = 60) {
-  unwind_init();
   srand(1);
   for (int i = 0; i < 3000; i++) {
     next((unsigned)rand(), rand() % 24, MAX);
@@ -98,7 +98,6 @@ Test(unwind, frames_of_every_kind, .timeout = 60) {
 }
 
 Test(unwind, limited_depth, .timeout = 60) {
-  unwind_init();
   for (size_t max = 1; max < 40; max++) {
     next(0x12345678u * (unsigned)max, 20, max);
     cr_expect_leq(memo.count, CONFIG_STACK_DEPTH_MAX);
@@ -109,7 +108,6 @@ Test(unwind, limited_depth, .timeout = 60) {
 }
 
 Test(unwind, deeper_than_can_be_remembered, .timeout = 60) {
-  unwind_init();
   for (int depth = 200; depth < 700; depth += 50) {
     next(0, depth, CONFIG_STACK_DEPTH_MAX);
     next(0, depth + 1, 100);
@@ -135,7 +133,6 @@ static NOINLINE void raise_below(unsigned path, int depth) {
 }
 
 static void run_signals(int flags) {
-  unwind_init();
   struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
   sigaction(SIGUSR1, &action, NULL);
   for (int i = 0; i < 50; i++) {
@@ -185,7 +182,6 @@ static void coroutine(void) {
 /* The same addresses again and again, of stacks of two sizes: what is remembered of the larger one is not there in the
  * smaller. glibc's makecontext has no frames beyond its own. */
 Test(unwind, stacks_mapped_where_others_were, .timeout = 60) {
-  unwind_init();
   for (int i = 0; i < 300; i++) {
     size_t size = i % 2 ? 1 << 16 : 1 << 18;
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -211,12 +207,30 @@ static void *thread(void *argument) {
 
 Test(unwind, threads, .timeout = 60) {
   pthread_t threads[4];
-  unwind_init();
   for (uintptr_t i = 0; i < 4; i++) {
     cr_assert_eq(pthread_create(&threads[i], NULL, thread, (void *)i), 0);
   }
   for (int i = 0; i < 4; i++) {
     pthread_join(threads[i], NULL);
+  }
+}
+
+/* ---- no call frame information --------------------------------------------------------------------------------------------- */
+
+static NOINLINE void meet_bare_code(const void *caller) {
+  struct stack_key key;
+  size_t count = unwind_walk(&memo, __builtin_frame_address(0), MAX, &key);
+  const uint64_t *frames = unwind_frames(&memo, count);
+  cr_assert_gt(count, 3);
+  cr_expect_eq(unwind_rule_kind(unwind_rule_read(frames[0] - 1)), UNWIND_RULE_NONE);
+  cr_expect_eq(frames[1], (uintptr_t)caller);
+}
+
+Test(unwind, through_code_without_frame_information) {
+  const void *return_address;
+  for (int i = 0; i < 3; i++) { /* the last walk is made use of */
+    bare_call(meet_bare_code, &return_address);
+    plain(3, 3, MAX);
   }
 }
 
