@@ -196,6 +196,19 @@ EXPORT void *_ZN5torch2nn6Module18register_parameterENSt7__cxx1112basic_stringIc
 }
 
 #if defined(__x86_64__)
+/* Is this backward pass one over tensors without memory, which shows torch.compile what it consists of? Then the only dispatch
+ * modes that are on are PyTorch's own for tracing: fake, functional, proxy. A PyTorch that cannot be asked does not compile. */
+static bool only_traces(const void *caller) {
+  static void *found;
+  static bool looked_for;
+  if (!__atomic_load_n(&looked_for, __ATOMIC_ACQUIRE)) {
+    found = find_real("_ZN3c104impl20TorchDispatchModeTLS13any_modes_setEb", caller);
+    __atomic_store_n(&looked_for, true, __ATOMIC_RELEASE);
+  }
+  bool (*any_modes_set)(bool skip_tracing) = __extension__(bool (*)(bool)) found;
+  return any_modes_set && any_modes_set(false) && !any_modes_set(true);
+}
+
 static void end_backward(const int *unused) {
   (void)unused;
   recorder_phase(TRACE_PHASE_BACKWARD, false);
@@ -214,7 +227,7 @@ EXPORT void *_ZN5torch8autograd6Engine7executeERKSt6vectorINS0_4EdgeESaIS3_EERKS
   execute call =
       REAL(execute, &real,
            "_ZN5torch8autograd6Engine7executeERKSt6vectorINS0_4EdgeESaIS3_EERKS2_IN2at6TensorESaIS9_EEbbbS7_");
-  if (!wanted()) {
+  if (!wanted() || only_traces(CALLER)) {
     return call(result, engine, roots, inputs, keep_graph, create_graph, accumulate, outputs);
   }
   recorder_phase(TRACE_PHASE_BACKWARD, true);
