@@ -7,6 +7,7 @@
 #include "analyzers/facts_ops.h"
 #include "analyzers/projection.h"
 #include "analyzers/strings.h"
+#include "analyzers/unseen.h"
 #include "common/error.h"
 #include "trace/trace_format.h"
 
@@ -79,13 +80,14 @@ static int assemble_run(const struct analysis *analysis, struct facts *facts) {
       .threads = analysis->threads.count,
       .min_size = info->min_size,
       .lost_events = info->lost_events,
+      .unseen = unseen_describe(analysis->reader, facts->strings),
       .stray_marks = analysis->holders.stray_marks,
       .framework = strings_intern(facts->strings, info->framework),
       .evidence = strings_intern(facts->strings, run_evidence(&analysis->holders)),
       .confidence = analysis->inferred.confidence,
   };
-  bool whole =
-      facts->run.command && facts->run.host && facts->run.damage && facts->run.framework && facts->run.evidence;
+  bool whole = facts->run.command && facts->run.host && facts->run.damage && facts->run.unseen &&
+               facts->run.framework && facts->run.evidence;
   return whole ? 0 : ERROR_MEMORY;
 }
 

@@ -36,6 +36,7 @@ struct facts_run {
   char *damage; /* what is missing, or "" */
   uint64_t wall_ns, start_unix_ns;
   uint64_t events, threads, min_size, lost_events;
+  char *unseen;         /* what of its memory was not seen, in sentences; "" nothing that is known of */
   uint64_t stray_marks; /* saves and regions that the program marked where no recorded block is */
   char *framework;      /* "pytorch 2.13.0", or "" */
   char *evidence;       /* "probe", "hooks", "mark", "inferred", or "none" */

@@ -77,6 +77,7 @@ static void read_run_columns(struct store_row *row, struct facts *facts) {
   run->threads = store_get_u64(row);
   run->min_size = store_get_u64(row);
   run->lost_events = store_get_u64(row);
+  run->unseen = store_get_interned(row, facts->strings);
   run->stray_marks = store_get_u64(row);
   run->framework = store_get_interned(row, facts->strings);
   run->evidence = store_get_interned(row, facts->strings);
@@ -88,7 +89,7 @@ static int read_run(sqlite3 *db, struct facts *facts) {
   store_row_open(&row, db,
                  "SELECT command, pid, ppid, rank, world_size, host, exit_status, complete, damage, wall_ns, "
                  "start_unix_ns, events, threads,"
-                 " min_size, lost_events, stray_marks, framework, evidence, confidence, peak_bytes, "
+                 " min_size, lost_events, unseen, stray_marks, framework, evidence, confidence, peak_bytes, "
                  "lasting_bytes, peak_ns, peak_step, "
                  "peak_phase, saved_step,"
                  " saved_bytes, saved_blocks FROM run");

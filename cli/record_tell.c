@@ -1,6 +1,7 @@
 /* What is said of a recording at its end: which traces there are, and what is missing in them. */
 #include "cli/record_tell.h"
 
+#include "analyzers/unseen.h"
 #include "cli/command.h"
 #include "reports/format.h"
 #include "trace/trace_reader.h"
@@ -23,23 +24,11 @@ static const char *stop_text(uint32_t reason) {
   }
 }
 
-/* What bypassed the recorder, by the keys that the preload library writes. */
+/* What bypassed the recorder. */
 static void tell_unseen(const struct trace_reader *reader) {
-  static const struct {
-    const char *key, *text;
-  } notes[] = {
-      {"own_malloc",
-       "defines malloc itself, so that the heap was not seen; link the program without an allocator of its own "
-       "to record it"},
-      {"no_usable_size", "has no malloc_usable_size, so that small blocks cannot be told; record with --min-size 0"},
-      {"own_operator_new", "gives C++'s new memory of its own, which was not seen; only malloc was"},
-      {"deepbind", "was opened with RTLD_DEEPBIND: what it allocates itself was not seen"},
-  };
-  for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
-    const char *who = trace_reader_meta(reader, notes[i].key);
-    if (*who) {
-      command_note("note: %s %s", who, notes[i].text);
-    }
+  char sentence[UNSEEN_SIZE];
+  for (size_t i = 0; unseen_sentence(reader, i, sentence); i++) {
+    command_note("note: %s", sentence);
   }
 }
 

@@ -201,12 +201,26 @@ static bool is_defined_at(const void *address) {
   return dladdr1(address, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol && symbol->st_shndx != SHN_UNDEF;
 }
 
-/* A program that defines malloc itself never comes here. */
+static bool bypassed; /* malloc and its kin are somebody else's in this process */
+
+/* What a call of the allocator comes to: by the first of its functions that no program's stub stands for. */
+static const void *find_allocator(void) {
+  static const char *const names[] = {"malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const void *found = address_of(names[i], RTLD_DEFAULT);
+    if (found && is_defined_at(found)) {
+      return found;
+    }
+  }
+  return NULL;
+}
+
+/* A program that defines malloc itself never comes here, nor one with an allocator that is preloaded before us. */
 static void inspect_bypass(void) {
   struct dl_find_object ours, first;
-  const void *found = address_of("malloc", RTLD_DEFAULT);
-  if (find_module((const void *)(uintptr_t)&inspect_bypass, &ours) && find_module(found, &first) &&
-      first.dlfo_link_map != ours.dlfo_link_map && is_defined_at(found)) {
+  bypassed = find_module((const void *)(uintptr_t)&inspect_bypass, &ours) && find_module(find_allocator(), &first) &&
+             first.dlfo_link_map != ours.dlfo_link_map;
+  if (bypassed && recorder_config()) {
     recorder_meta("own_malloc", module_name(&first));
   }
 }
@@ -224,9 +238,9 @@ static void resolve(void) {
   real = found;
   usable_size = found.malloc_usable_size;
   recorder_init();
+  inspect_bypass();
   if (recorder_config()) {
     inspect_allocator();
-    inspect_bypass();
   }
 }
 
@@ -371,7 +385,8 @@ EXPORT void *reallocarray(void *block, size_t count, size_t size) {
     errno = ENOMEM;
     return NULL;
   }
-  return realloc_told(block, bytes, FRAME);
+  /* An allocator that comes before us may lack this function, and yet is given the block back. */
+  return bypassed ? realloc(block, bytes) : realloc_told(block, bytes, FRAME);
 }
 
 /* ---- mappings ------------------------------------------------------------------------------------------------------ */

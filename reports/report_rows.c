@@ -70,6 +70,7 @@ static const struct report_column run_columns[] = {
     {"min_size", "blocks listed from", CELL_BYTES},
     {"framework", "framework", CELL_TEXT},
     {"evidence", "saves seen by", CELL_TEXT},
+    {"unseen", "not seen", CELL_TEXT},
     {"stray_marks", NULL, CELL_COUNT},
     {"confidence", "confidence", CELL_COSINE},
 };
@@ -94,6 +95,7 @@ static void run_row(struct report_rows *rows, size_t index, struct report_cell *
   *cells++ = cell_count(run->min_size);
   *cells++ = cell_text(run->framework);
   *cells++ = cell_text(run->evidence);
+  *cells++ = cell_text(run->unseen);
   *cells++ = cell_count(run->stray_marks);
   *cells++ = (struct report_cell){.known = run->confidence > 0, .real = run->confidence};
 }

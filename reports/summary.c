@@ -120,6 +120,9 @@ static void note_completeness(const struct notes *notes, const struct facts_run 
              run->damage && run->damage[0] ? run->damage : "its end was not seen");
     notes->visit(notes->context, true, text);
   }
+  if (run->unseen && *run->unseen) {
+    notes->visit(notes->context, true, run->unseen);
+  }
   if (run->lost_events) {
     snprintf(text, sizeof text, "%s event%s could not be recorded; bytes may be off by as many blocks.",
              format_count(count, run->lost_events), run->lost_events == 1 ? "" : "s");

@@ -58,6 +58,7 @@ static void same_run(const struct facts *a, const struct facts *b) {
   cr_assert(a->run.start_unix_ns == b->run.start_unix_ns && a->run.events == b->run.events);
   cr_assert(a->run.threads == b->run.threads && a->run.min_size == b->run.min_size);
   cr_assert_eq(a->run.lost_events, b->run.lost_events);
+  cr_assert_str_eq(a->run.unseen, b->run.unseen);
   cr_assert_eq(a->run.stray_marks, b->run.stray_marks);
   cr_assert_eq(a->run.confidence, b->run.confidence);
   cr_assert_eq(a->peak.lasting_bytes, b->peak.lasting_bytes);

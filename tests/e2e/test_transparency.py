@@ -6,6 +6,7 @@ import subprocess
 import harness
 
 DESCRIPTORS = os.path.join(os.path.dirname(os.path.dirname(harness.ACTSCOPE)), "tests", "programs", "descriptors")
+ALLOCATORS = ["libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2"]
 GPT = os.path.join(harness.ROOT, "examples", "pytorch", "gpt.py")
 
 
@@ -60,6 +61,17 @@ class Transparency(harness.TestCase):
         self.compare([DESCRIPTORS, self.path("input"), self.path("output")])
         with open(self.path("output"), encoding="ascii") as file:
             self.assertEqual(file.read(), lines)
+
+    def test_an_allocator_that_a_script_preloads_before_ours(self):
+        code = ("import ctypes\nlibc = ctypes.CDLL(None)\nlibc.reallocarray.restype = ctypes.c_void_p\n"
+                "libc.reallocarray.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t]\n"
+                "libc.free.argtypes = [ctypes.c_void_p]\nlibc.free(libc.reallocarray(None, 10, 100))\nprint('freed')")
+        for library in ALLOCATORS:
+            with self.subTest(library=library):
+                script = f'LD_PRELOAD="{library} $LD_PRELOAD" exec /usr/bin/python3 -c "$1"'
+                self.assertEqual(self.compare(["sh", "-c", script, "sh", code]).stdout, "freed\n")
+                report = self.report(self.path("run.actscope"))
+                self.assertIn(f"{library} has a malloc that comes before actscope's", report["run"]["unseen"])
 
     def test_environment_and_arguments(self):
         code = "import os, sys; print(sys.argv[1:], os.environ['GREETING'], os.getcwd(), sys.flags)"

@@ -74,10 +74,11 @@ static void expect_contract(void) {
   cr_expect_str_eq(json_string_value(json_object_get(root, "schema")), "actscope.report/1");
   expect_keys(root, "schema:s run:o peak:o categories_at_peak:o steps:a saved:o projection:a sites_at_peak:a "
                     "traffic:o advice:a");
-  expect_keys(json_object_get(root, "run"), "command:s pid:i ppid:n rank:n world_size:n host:s exit_status:n "
-                                            "complete:b damage:s wall_ns:i start_unix_ns:i events:i "
-                                            "lost_events:i stray_marks:i threads:i min_size:i framework:s evidence:s "
-                                            "confidence:r");
+  expect_keys(json_object_get(root, "run"),
+              "command:s pid:i ppid:n rank:n world_size:n host:s exit_status:n "
+              "complete:b damage:s wall_ns:i start_unix_ns:i events:i "
+              "lost_events:i unseen:s stray_marks:i threads:i min_size:i framework:s evidence:s "
+              "confidence:r");
   expect_keys(json_object_get(root, "peak"), "bytes:i lasting_bytes:i time_ns:i step:n phase:s");
   expect_each(json_object_get(root, "advice"),
               "kind:s text:s bytes:i blocks:i peak_bytes:i saving_bytes:i bits:n ops:s "
