@@ -14,13 +14,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 BUILD_PACKAGES=(
   build-essential cmake ninja-build pkg-config
-  libunwind-dev libsqlite3-dev libzstd-dev libdw-dev libelf-dev libjansson-dev zlib1g-dev libopenblas-dev
+  libsqlite3-dev libzstd-dev libdw-dev libelf-dev libjansson-dev zlib1g-dev libopenblas-dev
   sqlite3 gnuplot-nox
 )
 ALL_PACKAGES=(
   "${BUILD_PACKAGES[@]}"
   clang clang-format clang-tidy cppcheck
   libcriterion-dev libtorch-dev
+  libunwind-dev # walks of the stack are compared with its own
   libfann-dev # a trainer of its own, to be profiled
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user # kernels/neon under an emulator: 56 MB
   python3 python3-venv python3-numpy python3-torch libopenblas0-pthread # reference BLAS is ten times slower
