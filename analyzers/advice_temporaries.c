@@ -60,7 +60,7 @@ static int without(struct advisor *advisor, struct candidate *candidate, const c
     }
     groups->of_stack[i] = (uint8_t)groups->count;
     tally_add(&candidate->ops, op, share);
-    candidate->advice.blocks += (uint64_t)advisor->analysis->timeline.stacks[i].peak_blocks;
+    candidate->advice.blocks += advisor->shares[i].blocks[CATEGORY_TEMPORARY];
     if (share > candidate->largest) {
       candidate->largest = share;
       candidate->advice.site = advisor->facts->history->stacks[i].site;

@@ -177,37 +177,43 @@ static int list_modules(const struct analysis *analysis, struct facts *facts) {
   return facts_list_modules(facts, modules, count, analysis->symbols);
 }
 
-/* That of most of its bytes. */
-static enum category site_category(const struct category_shares *shares) {
-  enum category most = CATEGORY_OTHER;
-  for (int i = 0; i < CATEGORY_COUNT; i++) {
-    most = shares->bytes[i] > shares->bytes[most] ? (enum category)i : most;
-  }
-  return most;
-}
-
 static int larger_site_first(const void *a, const void *b) {
   const struct facts_site *x = a, *y = b;
-  return x->bytes != y->bytes ? (x->bytes < y->bytes) - (x->bytes > y->bytes)
-                              : (x->stack > y->stack) - (x->stack < y->stack);
+  if (x->bytes != y->bytes) {
+    return x->bytes < y->bytes ? 1 : -1;
+  }
+  return x->stack != y->stack ? (x->stack > y->stack) - (x->stack < y->stack) : (int)x->category - (int)y->category;
+}
+
+/* Only counts if facts->sites is NULL. */
+static size_t add_sites(struct facts *facts, uint32_t stack, const struct saved_stack_name *name,
+                        const struct category_shares *shares) {
+  size_t count = 0;
+  for (int i = 0; i < CATEGORY_COUNT; i++) {
+    if (shares->bytes[i] <= 0) {
+      continue;
+    }
+    count++;
+    if (facts->sites) {
+      facts->sites[facts->sites_count++] = (struct facts_site){
+          stack, (uint64_t)shares->bytes[i], shares->blocks[i], name->site, name->op, (enum category)i};
+    }
+  }
+  return count;
 }
 
 static int list_sites(const struct analysis *analysis, struct facts *facts, const struct category_shares *shares) {
   const struct saved_history *history = analysis->holders.history;
-  facts->sites = calloc(facts->stacks_count + 1, sizeof *facts->sites);
+  size_t count = 0;
+  for (uint32_t i = 0; i < history->stacks_limit; i++) {
+    count += add_sites(facts, i, &history->stacks[i], &shares[i]);
+  }
+  facts->sites = calloc(count + 1, sizeof *facts->sites);
   if (!facts->sites) {
     return ERROR_MEMORY;
   }
   for (uint32_t i = 0; i < history->stacks_limit; i++) {
-    const struct stack_load *load = &analysis->timeline.stacks[i];
-    if (load->peak_blocks > 0) {
-      facts->sites[facts->sites_count++] = (struct facts_site){i,
-                                                               (uint64_t)load->peak_bytes,
-                                                               (uint64_t)load->peak_blocks,
-                                                               history->stacks[i].site,
-                                                               history->stacks[i].op,
-                                                               site_category(&shares[i])};
-    }
+    add_sites(facts, i, &history->stacks[i], &shares[i]);
   }
   qsort(facts->sites, facts->sites_count, sizeof *facts->sites, larger_site_first);
   return 0;

@@ -8,10 +8,14 @@
 
 #include <stdlib.h>
 
+struct category_bytes {
+  int64_t of[CATEGORY_COUNT];
+};
+
 struct ledger {
   const struct timeline *timeline;
-  struct category_shares *differences; /* by sample: to the one before */
-  struct category_shares *shares;      /* by stack */
+  struct category_bytes *differences; /* by sample: to the one before */
+  struct category_shares *shares;     /* by stack */
 };
 
 /* The first sample at or after the event. */
@@ -28,30 +32,33 @@ static size_t first_sample(const struct timeline *timeline, uint64_t event) {
   return low;
 }
 
-/* These bytes of the stack's are of the category right after the events [from, to). */
-static void count(const struct ledger *ledger, enum category category, uint32_t stack, uint64_t bytes, uint64_t from,
-                  uint64_t to) {
-  size_t first = first_sample(ledger->timeline, from), last = first_sample(ledger->timeline, to);
-  int64_t *begin = &ledger->differences[first].bytes[category], *end = &ledger->differences[last].bytes[category];
-  *begin = timeline_sum(*begin, bytes);
-  *end = timeline_sum(*end, -bytes);
-  if (from <= ledger->timeline->peak_event && ledger->timeline->peak_event < to) {
-    int64_t *share = &ledger->shares[stack].bytes[category];
-    *share = timeline_sum(*share, bytes);
-  }
-}
-
 struct block_count {
   const struct ledger *ledger;
   const struct lasting_block *block;
   const struct saved_row *row;
   enum category base;
+  struct category_bytes at_peak; /* of this block */
 };
 
-static void recount(const struct block_count *counted, enum category category, uint64_t from, uint64_t to) {
-  const uint32_t stack = counted->block->stack;
-  count(counted->ledger, counted->base, stack, -counted->row->bytes, from, to);
-  count(counted->ledger, category, stack, counted->row->bytes, from, to);
+static bool lives_at_peak(const struct ledger *ledger, uint64_t from, uint64_t to) {
+  return from <= ledger->timeline->peak_event && ledger->timeline->peak_event < to;
+}
+
+/* These bytes of the block's are of the category right after the events [from, to). */
+static void count(struct block_count *counted, enum category category, uint64_t bytes, uint64_t from, uint64_t to) {
+  const struct ledger *ledger = counted->ledger;
+  size_t first = first_sample(ledger->timeline, from), last = first_sample(ledger->timeline, to);
+  int64_t *begin = &ledger->differences[first].of[category], *end = &ledger->differences[last].of[category];
+  *begin = timeline_sum(*begin, bytes);
+  *end = timeline_sum(*end, -bytes);
+  if (lives_at_peak(ledger, from, to)) {
+    counted->at_peak.of[category] = timeline_sum(counted->at_peak.of[category], bytes);
+  }
+}
+
+static void recount(struct block_count *counted, enum category category, uint64_t from, uint64_t to) {
+  count(counted, counted->base, -counted->row->bytes, from, to);
+  count(counted, category, counted->row->bytes, from, to);
 }
 
 static int count_held(void *context, uint64_t from, uint64_t to) {
@@ -77,13 +84,23 @@ static void count_row(const struct category_rules *rules, struct block_count *co
   }
 }
 
+static void add_to_stack(const struct block_count *counted) {
+  struct category_shares *shares = &counted->ledger->shares[counted->block->stack];
+  shares->lasting_blocks += lives_at_peak(counted->ledger, counted->block->alloc_event, counted->block->free_event);
+  for (int i = 0; i < CATEGORY_COUNT; i++) {
+    shares->bytes[i] = timeline_sum(shares->bytes[i], (uint64_t)counted->at_peak.of[i]);
+    shares->blocks[i] += counted->at_peak.of[i] > 0;
+  }
+}
+
 static void count_block(const struct ledger *ledger, struct category_rules *rules, struct lasting_block *block) {
   block->category = category_rules_judge(rules, block);
   struct block_count counted = {.ledger = ledger, .block = block, .base = block->category};
-  count(ledger, counted.base, block->stack, block->bytes, block->alloc_event, block->free_event);
+  count(&counted, counted.base, block->bytes, block->alloc_event, block->free_event);
   for (uint32_t i = 0; i < block->rows_count; i++) {
     count_row(rules, &counted, lasting_row(rules->lasting, block, i));
   }
+  add_to_stack(&counted);
 }
 
 /* ---- sums ---------------------------------------------------------------------------------------------------------- */
@@ -96,11 +113,11 @@ static uint64_t take(uint64_t *left, int64_t bytes) {
   return taken;
 }
 
-static void share_out(uint64_t live, const struct category_shares *shares, int64_t small, enum category rest,
+static void share_out(uint64_t live, const struct category_bytes *shares, int64_t small, enum category rest,
                       uint64_t *categories) {
   uint64_t left = live;
   for (int i = 0; i < CATEGORY_COUNT; i++) {
-    categories[i] = take(&left, i == CATEGORY_SMALL ? small : shares->bytes[i]);
+    categories[i] = take(&left, i == CATEGORY_SMALL ? small : shares->of[i]);
   }
   categories[rest] += left;
 }
@@ -111,12 +128,12 @@ static enum category rest_at(const struct analysis *analysis, uint64_t event) {
 }
 
 static void share_out_samples(const struct analysis *analysis, const struct ledger *ledger, struct facts *facts) {
-  struct category_shares sums = {{0}};
+  struct category_bytes sums = {{0}};
   for (size_t i = 0; i < facts->timeline_count; i++) {
     struct facts_sample *sample = &facts->timeline[i];
     const int64_t small = (int64_t)sample->categories[CATEGORY_SMALL];
     for (int c = 0; c < CATEGORY_COUNT; c++) {
-      sums.bytes[c] = timeline_sum(sums.bytes[c], (uint64_t)ledger->differences[i].bytes[c]);
+      sums.of[c] = timeline_sum(sums.of[c], (uint64_t)ledger->differences[i].of[c]);
     }
     share_out(sample->live_bytes, &sums, small, rest_at(analysis, analysis->timeline.sample_events[i]),
               sample->categories);
@@ -127,14 +144,17 @@ static void share_out_samples(const struct analysis *analysis, const struct ledg
 static void share_out_peak(const struct analysis *analysis, struct category_shares *shares, struct facts *facts) {
   const struct timeline *timeline = &analysis->timeline;
   const enum category rest_category = rest_at(analysis, timeline->peak_event);
-  struct category_shares sums = {{0}};
+  struct category_bytes sums = {{0}};
   for (uint32_t i = 0; i < timeline->stacks_limit; i++) {
     int64_t rest = timeline->stacks[i].peak_bytes;
     for (int c = 0; c < CATEGORY_COUNT; c++) {
       rest = timeline_sum(rest, -(uint64_t)shares[i].bytes[c]);
-      sums.bytes[c] = timeline_sum(sums.bytes[c], (uint64_t)shares[i].bytes[c]);
+      sums.of[c] = timeline_sum(sums.of[c], (uint64_t)shares[i].bytes[c]);
     }
-    shares[i].bytes[rest_category] += rest > 0 ? rest : 0;
+    if (rest > 0) {
+      shares[i].bytes[rest_category] += rest;
+      shares[i].blocks[rest_category] += (uint64_t)timeline->stacks[i].peak_blocks - shares[i].lasting_blocks;
+    }
   }
   share_out(facts->peak.bytes, &sums, timeline->peak_small, rest_category, facts->categories);
 }

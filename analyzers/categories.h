@@ -9,8 +9,10 @@
 
 #include <stdint.h>
 
-struct category_shares { /* of one allocation stack, at the peak: bytes */
+struct category_shares { /* of one allocation stack, at the peak */
   int64_t bytes[CATEGORY_COUNT];
+  uint64_t blocks[CATEGORY_COUNT]; /* an arena is a block under each category that it has bytes of */
+  uint64_t lasting_blocks;         /* of all of them, those whose category is judged by itself */
 };
 
 /* Fills in facts->categories, the categories of facts->timeline, and shares (by stack id, zeroed), each summing to what was

@@ -105,7 +105,7 @@ struct facts_frame {
   unsigned line;  /* 0 unknown */
 };
 
-struct facts_site { /* live at the peak, by allocation stack, largest first */
+struct facts_site { /* live at the peak, by allocation stack and category, largest first */
   uint32_t stack;
   uint64_t bytes, blocks;
   char *site;

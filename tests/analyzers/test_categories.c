@@ -132,8 +132,29 @@ static struct facts loop_facts(struct loop *loop, unsigned steps) {
   return facts;
 }
 
+static void sites_say_the_same(const struct facts *facts) {
+  uint64_t bytes[CATEGORY_COUNT] = {[CATEGORY_SMALL] = facts->categories[CATEGORY_SMALL]};
+  for (size_t i = 0; i < facts->sites_count; i++) {
+    bytes[facts->sites[i].category] += facts->sites[i].bytes;
+  }
+  for (int i = 0; i < CATEGORY_COUNT; i++) {
+    cr_expect_eq(bytes[i], facts->categories[i], "sites have %lu bytes of %s", (unsigned long)bytes[i],
+                 category_names[i]);
+  }
+}
+
+static void expect_site(const struct facts *facts, enum category category, uint64_t bytes, uint64_t blocks) {
+  size_t found = 0;
+  for (size_t i = 0; i < facts->sites_count; i++) {
+    const struct facts_site *site = &facts->sites[i];
+    found += site->category == category && site->bytes == bytes && site->blocks == blocks;
+  }
+  cr_expect_eq(found, 1, "%s: %zu sites of %lu bytes", category_names[category], found, (unsigned long)bytes);
+}
+
 static void expect(struct facts *facts, const uint64_t wanted[CATEGORY_COUNT]) {
   uint64_t sum = 0;
+  sites_say_the_same(facts);
   for (int i = 0; i < CATEGORY_COUNT; i++) {
     cr_expect_eq(facts->categories[i], wanted[i], "%s: 0x%lx instead of 0x%lx", category_names[i],
                  (unsigned long)facts->categories[i], (unsigned long)wanted[i]);
@@ -153,6 +174,17 @@ Test(categories, in_a_forward_pass) {
                                             [CATEGORY_SAVED_ACTIVATION] = H,
                                             [CATEGORY_TEMPORARY] = SPIKE,
                                             [CATEGORY_OTHER] = LOGITS + WORKSPACE});
+}
+
+Test(categories, of_blocks_of_one_stack) {
+  struct loop loop;
+  loop_init(&loop, 2, PHASE_FORWARD);
+  struct facts facts = loop_facts(&loop, 5);
+  expect_site(&facts, CATEGORY_SAVED_ACTIVATION, H, 1);
+  expect_site(&facts, CATEGORY_OTHER, LOGITS, 1);
+  expect_site(&facts, CATEGORY_INPUT, X + TARGET, 2);
+  expect_site(&facts, CATEGORY_TEMPORARY, SPIKE, 1);
+  facts_fini(&facts);
 }
 
 Test(categories, in_a_backward_pass) {

@@ -71,6 +71,16 @@ class Categories(harness.TestCase):
         highest = max(places, key=lambda sample: sample["live_bytes"])
         self.assertEqual(report["peak"]["bytes"], highest["live_bytes"])
         self.assertEqual(report["categories_at_peak"], {name: highest[name] for name in CATEGORIES})
+        self.check_sites(report)
+
+    def check_sites(self, report):
+        """A stack whose blocks are of several categories counts under each: sites say the same as categories do."""
+        sums = dict.fromkeys(CATEGORIES, 0)
+        for site in report["sites_at_peak"]:
+            self.assertGreater(site["blocks"], 0)
+            sums[site["category"]] += site["bytes"]
+        sums["small"] = report["categories_at_peak"]["small"]  # they have no stacks
+        self.assertEqual(sums, report["categories_at_peak"])
 
 
 harness.add_tests(Categories, VARIANTS, Categories.check)
