@@ -32,7 +32,13 @@ static int run_pass(const struct replay_pass *pass, const struct verify_arrays *
   free(y);
   free(dx);
   free(codes);
-  return complete ? 0 : error_set(err, ERROR_MEMORY, "verify: out of memory");
+  if (!complete) {
+    return error_set(err, ERROR_MEMORY, "verify: out of memory");
+  }
+  return error.exact == 0 && error.other == 0
+             ? error_set(err, ERROR_INPUT,
+                         "the gradient is zero at every element, exact and few-bit, so there is nothing to compare")
+             : 0;
 }
 
 static int verify_one(struct verify_width *width, const struct verify_arrays *options, const struct function *function,

@@ -41,6 +41,14 @@ def no_gradient():
     model, loss_fn, batch = make()
     return model, lambda model, batch: torch.ones((), requires_grad=True) * 2, batch
 
+def not_a_number():
+    model, loss_fn, batch = make()
+    return model, lambda model, batch: loss_fn(model, batch) * float("nan"), batch
+
+def zero():
+    model, loss_fn, batch = make()
+    return model, lambda model, batch: loss_fn(model, batch) * 0, batch
+
 def raises():
     return {}["no such key"]
 
@@ -66,6 +74,8 @@ REFUSED = (("train.py", 2, "train.py:make"), ("train.py:", 2, "train.py:make"), 
            ("train.py:wrong_model", 3, "a torch.nn.Module"),
            ("train.py:wrong_loss", 3, "must return a loss"),
            ("train.py:no_gradient", 3, "no parameter of the model gets a gradient"),
+           ("train.py:not_a_number", 3, "the exact loss is nan, so there is nothing to compare with"),
+           ("train.py:zero", 3, "every gradient is zero"),
            ("train.py:raises", 3, "raises() of train.py failed: KeyError: 'no such key'"),
            ("train.py:raises_later", 3, "a step of train.py:raises_later failed: KeyError"),
            ("train.py:ends", 3, "if __name__"), ("syntax.py:make", 3, "syntax.py failed: SyntaxError"),

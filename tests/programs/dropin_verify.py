@@ -1,5 +1,7 @@
 """verify(): the document, its figures against our own, and that the model stays as it was."""
 import contextlib
+import json
+import math
 
 import torch
 import torch.nn as nn
@@ -153,6 +155,39 @@ def check_noise():
                        memory=False)
     rows = result["bits"][0]["trained"]["parameters"]
     assert [row["name"] for row in rows if row["negligible"]] == ["0.bias", "3.bias"]
+
+
+def check_nothing_to_compare():
+    """Exact passes that are no measure are refused, each with its reason; few-bit ones fall short, and null is in the
+    document."""
+    def verify(factor=1., hook=None, **options):
+        model = nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.Linear(8, 4))
+        if hook:
+            model[2].weight.register_hook(hook)
+        return ft.verify(model, lambda model, batch: (model(batch) * factor).square().mean(), torch.randn(16, 8), [2],
+                         memory=False, **options)
+
+    with raises(ValueError, "the exact loss is nan", "nothing to compare with"):
+        verify(math.nan)
+    with raises(ValueError, "exact gradient of 2.weight is not finite"):
+        verify(hook=lambda gradient: gradient * math.inf)
+    with raises(ValueError, "every gradient is zero"):
+        verify(0.)
+    with raises(ValueError, "the exact loss is", "in step "):
+        verify(1e15, steps=8)
+
+    passes = []
+
+    def after_the_first(gradient):  # which is the exact one
+        passes.append(gradient)
+        return gradient if len(passes) == 1 else gradient * math.nan
+
+    result = verify(hook=after_the_first)
+    width = result["bits"][0]
+    cosines = {row["name"]: row["cosine"] for row in width["parameters"]}
+    assert cosines["2.weight"] is None and cosines["2.bias"] is not None, cosines
+    assert result["passed"] is False and width["passed"] is False and width["min_cosine"] is None
+    json.dumps(result, allow_nan=False)
 
 
 def projected_peak_holds(memory):

@@ -81,6 +81,20 @@ Test(verify, not_a_number_never_passes) {
   npy_fini(&dy);
 }
 
+/* They agree, and tell nothing. */
+Test(verify, gradients_that_are_all_zero) {
+  struct npy x = normal_array(RUN_FLOAT32, 100, 0), dy = normal_array(RUN_FLOAT32, 100, 1);
+  struct verify_result result;
+  memset(dy.data, 0, 100 * sizeof(float));
+  cr_expect_eq(check_arrays(&result, &x, &dy, "gelu", any), ERROR_INPUT);
+  verify_result_fini(&result);
+  ((float *)dy.data)[17] = 1;
+  cr_expect_eq(check_arrays(&result, &x, &dy, "gelu", any), 0);
+  verify_result_fini(&result);
+  npy_fini(&x);
+  npy_fini(&dy);
+}
+
 /* ---- a list ------------------------------------------------------------------------------------------------------ */
 
 Test(verify, every_activation_of_a_run) {

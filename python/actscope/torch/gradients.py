@@ -247,6 +247,26 @@ def _compare(exact, few_bit):
     return float(exact @ few_bit) / (norm * other), float((few_bit - exact).norm()) / norm
 
 
+def _check_exact(gradients, losses):
+    """Raises ValueError where the exact pass leaves nothing to compare with."""
+    if not all(map(math.isfinite, losses)):
+        step, loss = next((step, loss) for step, loss in enumerate(losses) if not math.isfinite(loss))
+        raise ValueError(f"actscope: verify: the exact loss is {loss}{f' in step {step}' if step else ''}, so there is "
+                         "nothing to compare with")
+    bad = [name for name, gradient in gradients.items() if not torch.isfinite(gradient).all()]
+    if bad:
+        others = f" and {len(bad) - 1} more are" if len(bad) > 1 else " is"
+        raise ValueError(f"actscope: verify: the exact gradient of {bad[0]}{others} not finite, so there is nothing to "
+                         "compare with")
+
+
+def _check_some(passes):
+    """Raises ValueError where all the passes' gradients are zero, which agree and tell nothing."""
+    if not any(gradient.any() for gradients, *_ in passes for gradient in gradients.values()):
+        raise ValueError("actscope: verify: every gradient is zero, exact and few-bit, so there is nothing to compare; "
+                         "does the loss depend on the model?")
+
+
 def _finite(value):
     return value if value is not None and math.isfinite(value) else None
 
@@ -348,7 +368,9 @@ class _Check:
         drawn, self.state = self.state, _State(self.model)
         steps, self.steps = self.steps, 0
         try:
-            gradients = [self.run(setting)[0] for setting in [None, *settings]]
+            exact, losses, _ = self.run(None)
+            _check_exact(exact, losses)
+            gradients = [exact, *(self.run(setting)[0] for setting in settings)]
             return gradients, self.noise(gradients[0])
         finally:
             self.state, self.steps = drawn, steps
@@ -396,7 +418,10 @@ def verify(model, loss_fn, batch, bits=(1, 2, 3, 4), *, functions=None, method=f
     check = _Check(model, loss_fn, batch, functions, steps, optimizer)
     limits = {"min_cosine": min_cosine, "max_relative_error": max_relative_error}
     try:
-        passes = [check.run(setting) for setting in [None, *settings]]
+        exact = check.run(None)
+        _check_exact(*exact[:2])
+        passes = [exact, *(check.run(setting) for setting in settings)]
+        _check_some(passes)
         noise = check.noise(passes[0][0])
         peaks = check.peaks(settings, passes[0][-1]) if memory else None
         trained = check.after_training(settings) if steps else None
@@ -423,7 +448,8 @@ def _width(bits, exact, few_bit, noise, limits):
     return {"bits": bits, "parameters": rows, **_summary(rows, gradients, few_gradients),
             "memory": {"exact": {"saved_bytes": saved.bytes()}, "measured": {"saved_bytes": few_saved.bytes()},
                        "projected": {"saved_bytes": saved.projected(bits)}},
-            "loss": {"exact": losses, "few_bit": few_losses}, "passed": _passes(rows, limits)}
+            "loss": {"exact": losses, "few_bit": [_finite(loss) for loss in few_losses]},
+            "passed": _passes(rows, limits) and all(map(math.isfinite, few_losses))}
 
 
 def _add_trained(width, steps, exact, few_bit, noise, limits):
