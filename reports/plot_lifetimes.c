@@ -14,6 +14,7 @@ enum {
   ROWS_NARROW = 20,
   ROW_HEIGHT = 17,
   FRAME_HEIGHT = 90,
+  KEY_HEIGHT = 60,
   LABEL = 44,
   LABEL_NARROW = 20,
   LABEL_SIZE = 400
@@ -29,7 +30,7 @@ static size_t rows_of(const struct plot_view *view) {
 }
 
 static unsigned height(const struct plot_view *view) {
-  return (unsigned)(FRAME_HEIGHT + ROW_HEIGHT * rows_of(view));
+  return (unsigned)(FRAME_HEIGHT + ROW_HEIGHT * rows_of(view) + (view->files ? KEY_HEIGHT : 0));
 }
 
 /* NULL: a selection of times left the step out. */
@@ -168,8 +169,8 @@ static void settings(struct sink *sink, const struct plot_view *view) {
   if (step) {
     print_phases(sink, view, step);
   }
-  if (view->files) {
-    sink_print(sink, "set key outside below center horizontal reverse Left\n");
+  if (view->files) { /* one below the other: terminals measure text each in its way, and gnuplot counts no axis title */
+    sink_print(sink, "set bmargin 7\nset key at screen 0.5, screen 0.01 bottom center vertical reverse Left\n");
   }
 }
 

@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 
+enum { MARKS_EACH = 10 };
+
 static bool has(const struct plot_view *view) {
   return view->facts->steps_count > 1;
 }
@@ -39,6 +41,9 @@ static void settings(struct sink *sink, const struct plot_view *view) {
   const struct facts *facts = view->facts;
   sink_print(sink, "set xlabel 'step'\nset ylabel '%s'\nset yrange [0:%" PRIu64 "/unit*1.1]\nset xrange [%g:%g]\n",
              unit, highest_of(facts), facts->steps[0].index - 0.5, facts->steps[facts->steps_count - 1].index + 0.5);
+  if (facts->steps_count <= MARKS_EACH) { /* there is no half a step */
+    sink_print(sink, "set xtics 1\n");
+  }
   if (view->files) {
     sink_print(sink, "set key outside right top vertical reverse Left\n");
   }

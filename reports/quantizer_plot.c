@@ -77,10 +77,11 @@ void quantizer_plot_emit(struct sink *sink, const struct quantizer *quantizer, c
   print_derivative(sink, function, span);
   print_levels(sink, quantizer, span);
   print_difference(sink, quantizer, function, span);
-  sink_print(sink,
-             "set multiplot layout 2,1\nset xrange [%.9g:%.9g]\nset grid lt 1 lc rgb '#dddddd'\nset lmargin 9\nset key "
-             "left top\n",
-             span.low, span.high);
+  sink_print(
+      sink,
+      "set multiplot layout 2,1\nset xrange [%.9g:%.9g]\nset grid lt 1 lc rgb '#dddddd'\nset lmargin 9\nset key above "
+      "right\n",
+      span.low, span.high);
   print_title(sink, quantizer);
   sink_print(sink,
              "set offsets graph 0, 0, 0.05, 0.05\n"

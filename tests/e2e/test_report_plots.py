@@ -1,10 +1,13 @@
 """Plots as files: what is drawn, that the scripts draw it again by themselves, and what stands in the data."""
+import base64
 import csv
 import os
 import shutil
 import subprocess
+import unittest
 import xml.etree.ElementTree
 
+import browser
 import harness
 
 BUILD = os.path.dirname(os.path.dirname(harness.ACTSCOPE))
@@ -13,6 +16,26 @@ MARKS_MANY = os.path.join(BUILD, "tests", "programs", "marks_many")
 HOSTILE = "`touch taken` $(touch taken) @x 'a' \"b\" \t{/Bold c}_d^e <svg onload=x> & %s\\"
 NAMES = ["gradients", "lifetimes", "savings", "steps", "timeline"]
 MAGIC = {"svg": b"<?xml", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
+
+# Every text of an SVG with its place in pixels, and how large its letters are.
+TEXTS = """[...document.querySelectorAll("text")].filter(text => text.textContent.trim()).map(text => {
+    const r = text.getBoundingClientRect();
+    return [text.textContent.trim(), r.left, r.right, (r.top + r.bottom) / 2, parseFloat(getComputedStyle(text).fontSize),
+            r.width > r.height];
+})"""
+# Whether an image has anything but white in the outermost pixels of each side: something was cut off there.
+TOUCHES = """new Promise((done, fail) => {
+    const image = new Image();
+    image.onerror = fail;
+    image.onload = () => {
+        const canvas = document.createElement("canvas"), w = canvas.width = image.width, h = canvas.height = image.height;
+        const context = canvas.getContext("2d");
+        context.drawImage(image, 0, 0);
+        done([[0, 0, w, 2], [0, h - 2, w, 2], [0, 0, 2, h], [w - 2, 0, 2, h]].map(
+            side => context.getImageData(...side).data.some(byte => byte != 255)));
+    };
+    image.src = "data:image/png;base64,%s";
+})"""
 
 
 def read(path):
@@ -50,6 +73,43 @@ class Plots(harness.TestCase):
         self.check_pictures(folder, NAMES)
         self.check_data(folder, report)
         self.check_scripts(folder)
+
+    @unittest.skipUnless(browser.chromium(), "no Chromium: apt-get install chromium")
+    def test_texts_can_be_read(self):
+        """None is cut off, or runs into another."""
+        trace = self.record("gpt", [TRAIN_GPT, "--steps", "4", "--layers", "4", "--sample", "0"]).trace
+        verify = self.path("verify.json")
+        result = self.run_program([harness.ACTSCOPE, "verify", "mlp", "--bits", "1,2,3", "--min-cosine", "0", "--json", "-o", verify])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        folder, _ = self.draw(trace, "--verify", verify)
+        pictures = [os.path.join(folder, name) for name in NAMES]
+        for name in ("hardshrink", "silu"):
+            pictures.append(self.path(name))
+            for kind in ("svg", "png"):
+                result = self.run_program([harness.ACTSCOPE, "quantize", name, "--plot", f"{pictures[-1]}.{kind}"])
+                self.assertEqual(result.returncode, 0, result.stderr)
+        with browser.Browser() as chromium:
+            canvas = chromium.open(self.write("canvas.html", "<!DOCTYPE html>"))
+            for picture in pictures:
+                with self.subTest(picture=picture):
+                    self.check_layout(chromium.open(picture + ".svg"))
+                    png = base64.b64encode(read(picture + ".png")).decode()
+                    self.assertEqual(canvas.evaluate(TOUCHES % png), [False] * 4)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def check_layout(self, page):
+        texts = page.evaluate(TEXTS)
+        width = page.evaluate("document.documentElement.viewBox.baseVal.width")
+        self.assertGreater(len(texts), 5)
+        for i, (text, left, right, middle, size, level) in enumerate(texts):
+            self.assertTrue(0 <= left and right <= width, (text, left, right))
+            for other, from_, to, height, _, other_level in texts[:i]:
+                if level and other_level and left < to and from_ < right:
+                    self.assertGreater(abs(middle - height), 1.1 * size, (text, other))
 
     def check_data(self, folder, report):
         """The plots say what the report says."""
