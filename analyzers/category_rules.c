@@ -96,8 +96,22 @@ static bool is_gradient(const struct category_rules *rules, const struct life *l
 
 /* ---- inputs ------------------------------------------------------------------------------------------------------ */
 
-static bool computes(const struct life *life) {
-  return life->traits & (STACK_IN_NETWORK_OP | STACK_IN_CUSTOM_FUNCTION | STACK_IN_AUTOCAST | STACK_IN_BACKWARD);
+static bool born_in_graph(const struct category_rules *rules, const struct life *life) {
+  return !rules->reduces && born_between_steps(life) && life->begun < rules->steps->count &&
+         life->block->alloc_event >= rules->steps->items[life->begun].graph_event;
+}
+
+/* Some ops save nothing (a position added to a batch), so that a graph may have grown a while when the step begins. It is not
+ * seen to grow in every step: while the last one's loss is there, its parameters have not left. */
+static bool computes_in_graph(const struct category_rules *rules, const struct life *life) {
+  bool *computing = &rules->computing[life->block->stack];
+  *computing = *computing || born_in_graph(rules, life);
+  return *computing;
+}
+
+static bool is_computed(const struct category_rules *rules, const struct life *life) {
+  enum { COMPUTES = STACK_IN_NETWORK_OP | STACK_IN_CUSTOM_FUNCTION | STACK_IN_AUTOCAST | STACK_IN_BACKWARD };
+  return life->traits & COMPUTES || (life->traits & STACK_IN_ANY_OP && computes_in_graph(rules, life));
 }
 
 /* The first save of the block itself, not of a region of it; SAVED_NEVER: never held. */
@@ -114,8 +128,8 @@ static uint64_t first_save(const struct category_rules *rules, const struct last
 /* Where a forward pass begins at its first save, for want of a mark, its first op has run by then. PyTorch's are known by
  * their names; what others compute must not be taken for a batch. */
 static bool may_be_input(const struct category_rules *rules, const struct life *life) {
-  return !computes(life) && (life->traits & STACK_OF_TENSOR || rules->steps->phases_marked ||
-                             *trace_reader_info(rules->traits->reader)->framework);
+  return !is_computed(rules, life) && (life->traits & STACK_OF_TENSOR || rules->steps->phases_marked ||
+                                       *trace_reader_info(rules->traits->reader)->framework);
 }
 
 /* The forward pass saves it, but it was there before: a batch. */
@@ -175,6 +189,7 @@ enum category category_rules_judge(struct category_rules *rules, const struct la
     return CATEGORY_OTHER;
   }
   struct life life = life_of(rules, block);
+  rules->reduces = rules->reduces || life.traits & STACK_IN_REDUCER;
   if (is_gradient(rules, &life)) {
     return CATEGORY_GRADIENT;
   }
@@ -258,7 +273,8 @@ int category_rules_init(struct category_rules *rules) {
   for (size_t i = 0; rules->roles && i < rules->regions->items.count; i++) {
     rules->roles[i].category = CATEGORY_COUNT;
   }
-  int rc = rules->windows && rules->sizes && rules->roles ? note_parameters(rules) : ERROR_MEMORY;
+  rules->computing = calloc((size_t)rules->traits->stacks_limit + 1, sizeof *rules->computing);
+  int rc = rules->windows && rules->sizes && rules->roles && rules->computing ? note_parameters(rules) : ERROR_MEMORY;
   return rc == 0 && rules->steps->count ? count_windows(rules) : rc;
 }
 
@@ -267,5 +283,6 @@ void category_rules_fini(struct category_rules *rules) {
   free(rules->sizes);
   free(rules->windows);
   free(rules->roles);
+  free(rules->computing);
   *rules = (struct category_rules){0};
 }

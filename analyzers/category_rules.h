@@ -37,6 +37,8 @@ struct category_rules { /* the first five are borrowed and set before category_r
   struct parameter_size *sizes;
   uint32_t *windows; /* by stack: between how many pairs of steps it allocated a block that outlived the next begin */
   struct region_role *roles; /* by region */
+  bool *computing;           /* by stack: in some step it allocated after a parameter had entered the graph */
+  bool reduces;              /* DistributedDataParallel has had all parameters enter a graph, before any step */
 };
 
 int category_rules_init(struct category_rules *rules); /* 0, or ERROR_MEMORY */

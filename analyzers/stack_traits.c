@@ -43,19 +43,33 @@ static const char *const network_operators[] = {
     "glu",        "prelu",         "rrelu",
 };
 
+/* Likewise of what both do, the ones that save nothing or little: a network may begin with them. */
+static const char *const any_operators[] = {"add",  "sub",  "rsub",         "mul",       "div",    "neg",
+                                            "sum",  "mean", "cat",          "stack",     "repeat", "roll",
+                                            "flip", "pad",  "constant_pad", "upsample_", "cumsum"};
+
 static const char *const like_operators[] = {"zeros_like", "ones_like", "full_like", "clone"};
 
 static bool begins(const char *text, const char *beginning) {
   return strncmp(text, beginning, strlen(beginning)) == 0;
 }
 
-static bool is_network_operator(const char *name) {
-  for (size_t i = 0; i < sizeof network_operators / sizeof *network_operators; i++) {
-    if (begins(name, network_operators[i])) {
+static bool begins_with_one_of(const char *name, const char *const *beginnings, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (begins(name, beginnings[i])) {
       return true;
     }
   }
-  return op_is_pointwise(name, NULL);
+  return false;
+}
+
+static bool is_network_operator(const char *name) {
+  return begins_with_one_of(name, network_operators, sizeof network_operators / sizeof *network_operators) ||
+         op_is_pointwise(name, NULL);
+}
+
+static bool is_any_operator(const char *name) {
+  return begins_with_one_of(name, any_operators, sizeof any_operators / sizeof *any_operators);
 }
 
 static bool is_like_operator(const char *name) {
@@ -84,7 +98,10 @@ static unsigned traits_of_operator(const char *function) {
   if (begins(name, "foreach_")) {
     return STACK_IN_FOREACH;
   }
-  return is_network_operator(name) ? STACK_IN_NETWORK_OP : is_like_operator(name) ? STACK_IN_LIKE_OP : 0;
+  return is_network_operator(name) ? STACK_IN_NETWORK_OP
+         : is_like_operator(name)  ? STACK_IN_LIKE_OP
+         : is_any_operator(name)   ? STACK_IN_ANY_OP
+                                   : 0;
 }
 
 static unsigned traits_of_function(const char *function) {

@@ -12,6 +12,7 @@
 enum stack_trait {
   STACK_OF_TENSOR = 1,       /* memory of a tensor, by PyTorch's own allocator */
   STACK_IN_NETWORK_OP = 2,   /* in an operator that computes what layers compute: no data loading */
+  STACK_IN_ANY_OP = 1024,    /* in one that computes of tensors what both layers and data loaders do: add, cat */
   STACK_IN_LIKE_OP = 4,      /* in one that makes a tensor like another one: zeros_like, clone */
   STACK_IN_BACKWARD = 8,     /* below the autograd engine */
   STACK_IN_UPDATE_HOOK = 16, /* a hook that runs once a gradient is there: an optimizer within backward */

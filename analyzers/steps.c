@@ -32,6 +32,7 @@ static int step_new(struct steps *steps, uint64_t event, uint64_t time_ns) {
   }
   steps->items[steps->count] = (struct step){
       .facts = {.index = (unsigned)steps->count, .begin_ns = time_ns},
+      .graph_event = steps->graph_event && steps->graph_event < event ? steps->graph_event : event,
       .begin_event = event,
       .backward_event = UINT64_MAX,
       .backward_end_event = UINT64_MAX,
@@ -185,6 +186,7 @@ int steps_marked(struct steps *steps) {
   steps->marked = true;
   steps->mark = (struct step_mark){steps->timeline->event, steps->timeline->time_ns};
   steps->first.event = steps->first_leaf.event = steps->forward.event = steps->turn.event = steps->last.event = 0;
+  steps->graph_event = 0;
   return rc;
 }
 
@@ -193,6 +195,7 @@ int steps_leaf(struct steps *steps) {
     return 0;
   }
   steps->graph_grows = true;
+  steps->graph_event = steps->graph_event ? steps->graph_event : steps->timeline->event;
   return mark_first(steps, &steps->first_leaf);
 }
 
@@ -202,7 +205,7 @@ void steps_released(struct steps *steps) {
     steps->turn = steps->turn.event ? steps->turn : steps->last;
   }
   if (!steps->depth && !steps->holders->window_live) {
-    steps->first.event = 0; /* all dropped without a backward pass: no step began there */
+    steps->first.event = steps->graph_event = 0; /* all dropped without a backward pass: no step began there */
   }
 }
 
@@ -263,6 +266,7 @@ static void backward_ends(struct steps *steps, uint64_t time_ns) {
   steps->first.event = 0;
   steps->first_leaf.event = 0;
   steps->forward.event = 0;
+  steps->graph_event = 0;
   steps->graph_grows = false;
   steps->holders->window++;
   steps->holders->window_live = 0;

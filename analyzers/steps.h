@@ -18,6 +18,7 @@
 
 struct step {
   struct facts_step facts;
+  uint64_t graph_event; /* the first parameter entered its graph: what is computed from here on is no batch */
   uint64_t begin_event, backward_event, backward_end_event, end_event;
 };
 
@@ -40,8 +41,9 @@ struct steps {
   bool graph_grows;            /* a save, or a leaf entering a graph, since the last backward ended */
   struct step_mark first;      /* the first save of what may be the next step */
   struct step_mark first_leaf; /* its first leaf: tells of a forward pass that keeps nothing (all of it checkpointed) */
-  bool marked;                 /* steps are those of the program's marks */
-  struct step_mark mark;       /* the mark of the next step, as long as nothing of it was seen */
+  uint64_t graph_event;  /* first_leaf's, but forgotten when a graph is dropped without a backward pass; 0: none */
+  bool marked;           /* steps are those of the program's marks */
+  struct step_mark mark; /* the mark of the next step, as long as nothing of it was seen */
   struct step_mark turn,
       last; /* of the open step's releases outside backward passes: first since the last save, last */
   struct step_mark

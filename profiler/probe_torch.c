@@ -197,7 +197,7 @@ EXPORT void *_ZN5torch2nn6Module18register_parameterENSt7__cxx1112basic_stringIc
 
 #if defined(__x86_64__)
 /* Is this backward pass one over tensors without memory, which shows torch.compile what it consists of? Then the only dispatch
- * modes that are on are PyTorch's own for tracing: fake, functional, proxy. A PyTorch that cannot be asked does not compile. */
+ * modes that are on are PyTorch's own for tracing: fake, functional, proxy. Old ones (1.13) cannot be asked. */
 static bool only_traces(const void *caller) {
   static void *found;
   static bool looked_for;

@@ -23,16 +23,17 @@ enum { STRING_PATH = 1, STRING_NAME = 2 };
 // clang-format off: a table
 __asm__(".pushsection .text.run_builder, \"ax\", @progbits\n" FUNCTION("run_f_gelu", "_ZN2at4_ops4gelu4callEv")
             FUNCTION("run_f_silu", "_ZN2at4_ops4silu4callEv") FUNCTION("run_f_relu", "_ZN2at4_ops4relu4callEv")
-                FUNCTION("run_f_addmm", "_ZN2at4_ops5addmm4callEv")
-                    FUNCTION("run_f_mul", "_ZN2at4_ops10mul_Tensor4callEv")
-                        FUNCTION("run_f_linear", "_ZN2at4_ops6linear4callEv") FUNCTION("run_f_zeros",
-                                                                                       "_ZN2at4_ops10zeros_like4callEv")
-                            FUNCTION("run_f_engine", "_ZN5torch8autograd6Engine17evaluate_functionEv")
-                                FUNCTION("run_f_autocast", "_ZN2at8autocast11cached_castEv")
-                                    FUNCTION("run_f_teardown", "Py_FinalizeEx") FUNCTION("run_f_dropout",
-                                                                                         "_ZN2at4_ops7dropout4callEv")
-                                        FUNCTION("run_f_foreach", "_ZN2at4_ops13_foreach_sqrt4callEv")
-                                            FUNCTION("run_f_function", "_Z17THPFunction_applyP7_objectS0_")
+                FUNCTION("run_f_addmm", "_ZN2at4_ops5addmm4callEv") FUNCTION("run_f_mul",
+                                                                             "_ZN2at4_ops10mul_Tensor4callEv")
+                    FUNCTION("run_f_linear", "_ZN2at4_ops6linear4callEv") FUNCTION("run_f_zeros",
+                                                                                   "_ZN2at4_ops10zeros_like4callEv")
+                        FUNCTION("run_f_engine", "_ZN5torch8autograd6Engine17evaluate_functionEv")
+                            FUNCTION("run_f_autocast", "_ZN2at8autocast11cached_castEv")
+                                FUNCTION("run_f_teardown", "Py_FinalizeEx") FUNCTION("run_f_dropout",
+                                                                                     "_ZN2at4_ops7dropout4callEv")
+                                    FUNCTION("run_f_foreach", "_ZN2at4_ops13_foreach_sqrt4callEv")
+                                        FUNCTION("run_f_function", "_Z17THPFunction_applyP7_objectS0_")
+                                            FUNCTION("run_f_reducer", "_ZN4c10d7Reducer18initialize_bucketsEv")
                                                 FUNCTION("run_f_kernel", "run_kernel_cpu")
                                                     FUNCTION("run_f_malloc", "_ZN3c109alloc_cpuEm")
                                                         FUNCTION("run_f_saved", "run_variable_type")
@@ -47,14 +48,15 @@ __asm__(".pushsection .data.rel.ro.run_builder, \"aw\", @progbits\n.balign 16\n"
 // clang-format on
 extern const char run_f_gelu[], run_f_silu[], run_f_relu[], run_f_addmm[], run_f_mul[], run_f_linear[];
 extern const char run_f_zeros[], run_f_engine[], run_f_autocast[], run_f_teardown[], run_f_dropout[], run_f_foreach[],
-    run_f_function[];
+    run_f_function[], run_f_reducer[];
 extern const char run_f_kernel[], run_f_malloc[], run_f_saved[], run_f_main[];
 extern const char run_v_gelu[], run_v_silu[], run_v_relu[], run_v_addmm[], run_v_mul[], run_v_linear[];
 
 static const char *const functions[RUN_OPS] = {run_f_gelu,  run_f_silu, run_f_relu,
                                                run_f_addmm, run_f_mul,  run_f_linear};
-static const char *const places[RUN_PLACES] = {run_f_zeros,   run_f_engine,  run_f_autocast, run_f_teardown,
-                                               run_f_dropout, run_f_foreach, run_f_function, run_f_malloc};
+static const char *const places[RUN_PLACES] = {run_f_zeros,    run_f_engine,  run_f_autocast,
+                                               run_f_teardown, run_f_dropout, run_f_foreach,
+                                               run_f_function, run_f_reducer, run_f_malloc};
 static const char *const vtables[RUN_OPS] = {run_v_gelu, run_v_silu, run_v_relu, run_v_addmm, run_v_mul, run_v_linear};
 
 static void must(bool condition, const char *what) {

@@ -14,8 +14,8 @@
 enum run_op { RUN_GELU, RUN_SILU, RUN_RELU, RUN_ADDMM, RUN_MUL, RUN_LINEAR, RUN_OPS };
 
 /* Other functions that say what is going on: at::_ops::zeros_like::call, torch::autograd::Engine::evaluate_function,
- * at::autocast::cached_cast, Py_FinalizeEx, at::_ops::dropout::call, at::_ops::_foreach_sqrt::call, THPFunction_apply, and
- * PyTorch's allocator of tensors. */
+ * at::autocast::cached_cast, Py_FinalizeEx, at::_ops::dropout::call, at::_ops::_foreach_sqrt::call, THPFunction_apply,
+ * c10d::Reducer::initialize_buckets, and PyTorch's allocator of tensors. */
 enum run_place {
   RUN_ZEROS_LIKE,
   RUN_ENGINE,
@@ -24,6 +24,7 @@ enum run_place {
   RUN_DROPOUT,
   RUN_FOREACH,
   RUN_CUSTOM_FUNCTION,
+  RUN_REDUCER,
   RUN_TENSOR,
   RUN_PLACES
 };

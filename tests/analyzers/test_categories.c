@@ -18,6 +18,7 @@ enum {
   WORKSPACE = 1 << 19, /* of a library, made in the first backward pass */
   FACTOR = 1 << 20,    /* state of another size */
   COPY = 1 << 21,      /* computed of the batch */
+  BUCKET = 1 << 22,    /* of gradients, by DistributedDataParallel */
   SPIKE = 1 << 24      /* a temporary, that makes the peak */
 };
 
@@ -33,6 +34,7 @@ enum {
   AT_STATE2,
   AT_FACTOR,
   AT_COPY,
+  AT_BUCKET,
   AT_SPIKE
 };
 
@@ -41,7 +43,7 @@ struct loop {
   uint32_t setup, copy, loader, save, compute, spike, backward, library, update;
   unsigned step, spike_step;
   enum phase spike_phase;
-  bool keeps_gradient, copies;
+  bool keeps_gradient, copies, enters;
 };
 
 static void loop_init(struct loop *loop, unsigned spike_step, enum phase spike_phase) {
@@ -87,6 +89,9 @@ static void loop_step(struct loop *loop) {
   if (loop->step > 0) {
     run_free(run, AT(AT_X + even), loop->setup, false);
     run_free(run, AT(AT_TARGET + even), loop->setup, false);
+  }
+  if (loop->enters && loop->step == 0) { /* where a loop keeps its loss they do not enter again */
+    run_resident(run, AT(AT_W), TRACE_ROLE_PARAMETER, false);
   }
   if (loop->copies) {
     run_alloc(run, AT(AT_COPY), COPY, loop->copy);
@@ -266,6 +271,32 @@ Test(categories, what_autocast_makes_is_no_input) {
 
 Test(categories, what_a_custom_function_makes_is_no_input) {
   expect_computed_copy(RUN_CUSTOM_FUNCTION);
+}
+
+/* By an op that saves nothing: if no parameter has part in it, it may as well be the loader's. */
+static uint64_t input_with_sum(bool parameter_enters, bool in_buckets) {
+  struct loop loop;
+  loop_init(&loop, 1, PHASE_FORWARD);
+  if (in_buckets) {
+    run_alloc(&loop.run, AT(AT_BUCKET), BUCKET, run_stack_within(&loop.run, IN(RUN_TENSOR) | IN(RUN_REDUCER), 6));
+  }
+  loop.copies = true;
+  loop.copy = run_stack_in_op(&loop.run, RUN_MUL, 2, true);
+  loop.enters = parameter_enters;
+  struct facts facts = loop_facts(&loop, 3);
+  uint64_t input = facts.categories[CATEGORY_INPUT];
+  cr_expect_eq(input + facts.categories[CATEGORY_SAVED_ACTIVATION], X + TARGET + H + COPY);
+  facts_fini(&facts);
+  return input;
+}
+
+Test(categories, what_is_computed_once_a_parameter_entered_the_graph_is_no_input) {
+  cr_expect_eq(input_with_sum(true, false), X + TARGET);
+  cr_expect_eq(input_with_sum(false, false), X + TARGET + COPY);
+}
+
+Test(categories, parameters_that_were_put_in_buckets_enter_no_graph) {
+  cr_expect_eq(input_with_sum(true, true), X + TARGET + COPY);
 }
 
 Test(categories, without_steps_nothing_is_claimed) {
