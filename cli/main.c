@@ -61,9 +61,10 @@ static void tidy_up_at_signals(void) {
 
 /* ---- main ------------------------------------------------------------------------------------------------------ */
 
-/* What commands print through a sink is checked there; this is for --help and --version on a full disk. */
+/* What commands print through a sink is checked there; this is for --help and --version on a full disk, or where standard
+ * output is closed, which counts if something was to be written. */
 static void check_stdout(void) {
-  if (fclose(stdout) != 0 && errno != EPIPE && errno != EBADF) {
+  if ((fflush(stdout) != 0 && errno != EPIPE) || (fclose(stdout) != 0 && errno != EPIPE && errno != EBADF)) {
     fprintf(stderr, "actscope: cannot write the output: %s\n", strerror(errno));
     _exit(EXIT_INPUT);
   }

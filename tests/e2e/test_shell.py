@@ -310,7 +310,12 @@ class Output(Shell):
 
     def test_closed_standard_output(self):
         self.record()
-        self.assertEqual(self.run_shell("$A report run.act >&-").returncode, 3)
+        for command in ("report run.act", "--help", "--version", "help", "help report", "report --help"):
+            with self.subTest(command=command):
+                result = self.run_shell(f"$A {command} >&-")
+                self.assertEqual(result.returncode, 3)
+                self.assertIn("actscope: cannot write the output: ", result.stderr)
+        self.assertEqual(self.run_shell("$A record -q -o t -- true >&-").returncode, 0)  # which had nothing to write
 
     def limited(self, *words, blocks=1):
         """With files of at most so many KiB."""
