@@ -27,7 +27,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     state->child_inputs[0] = &arguments->run;
     return 0;
   case 'o':
-    arguments->store = text;
+    arguments->store = output_parse_name("-o", text, state);
     return 0;
   case 'q':
     arguments->quiet = true;

@@ -1,6 +1,7 @@
 /* actscope apply: runs a PyTorch program with few-bit gradients put in, and tells what was replaced. */
 #include "cli/choice.h"
 #include "cli/command.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/record_tell.h"
 
@@ -117,10 +118,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     arguments->apply.weight = arguments->weight = parse_weight(text, state);
     return 0;
   case OPTION_RECORD:
-    arguments->launch.output = text;
+    arguments->launch.output = output_parse_name("--record", text, state);
     return 0;
   case OPTION_JSON:
-    arguments->json = text;
+    arguments->json = output_parse_name("--json", text, state);
     return 0;
   case 'q':
     arguments->quiet = true;
@@ -345,6 +346,18 @@ static int run_with_report(struct arguments *arguments) {
   return status;
 }
 
+/* What --json would overwrite, though it is to be written or read: its option, NULL: nothing. */
+static const char *collision(const struct arguments *arguments) {
+  const char *file = arguments->weight ? strchr(arguments->weight, ':') : NULL;
+  if (!arguments->json || strcmp(arguments->json, "-") == 0) {
+    return NULL;
+  }
+  if (arguments->launch.output && output_is_same_target(arguments->json, arguments->launch.output)) {
+    return "--record";
+  }
+  return file && output_is_same(arguments->json, file + 1) ? "--weight" : NULL;
+}
+
 static int run(int argc, char **argv) {
   struct arguments arguments = {.launch = {
                                     .min_size = CONFIG_MIN_SIZE_DEFAULT,
@@ -356,7 +369,8 @@ static int run(int argc, char **argv) {
   /* In order: the command's own options are not ours. */
   argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
   arguments.launch.apply = &arguments.apply;
-  int status = run_with_report(&arguments);
+  const char *other = collision(&arguments);
+  int status = other ? command_usage("apply", "--json and %s name the same file", other) : run_with_report(&arguments);
   free(arguments.functions);
   free(arguments.weight);
   return status;

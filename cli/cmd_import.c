@@ -39,7 +39,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     state->child_inputs[0] = &arguments->snapshot;
     return 0;
   case 'o':
-    arguments->run = text;
+    arguments->run = output_parse_name("-o", text, state);
     return 0;
   case OPTION_DEVICE:
     arguments->device = parse_device(text, state);

@@ -1,6 +1,7 @@
 /* actscope record: runs a command with the profiler in it and leaves a trace. */
 #include "cli/choice.h"
 #include "cli/command.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/record_tell.h"
 
@@ -31,7 +32,7 @@ enum option_key {
 
 struct arguments {
   struct launch_options launch;
-  bool quiet;
+  bool quiet, probe_given, no_probe;
 };
 
 static uint64_t parse_size(const char *text, struct argp_state *state) {
@@ -68,7 +69,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
   struct launch_options *launch = &arguments->launch;
   switch (key) {
   case 'o':
-    launch->output = text;
+    launch->output = output_parse_name("-o", text, state);
     return 0;
   case 'q':
     arguments->quiet = true;
@@ -86,9 +87,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     return 0;
   case OPTION_PROBE:
     launch->probe = (enum config_probe)choice_parse(&choice_probe, "--probe", text, state);
+    arguments->probe_given = true;
     return 0;
   case OPTION_NO_PROBE:
-    launch->probe = CONFIG_PROBE_NONE;
+    arguments->no_probe = true;
     return 0;
   case OPTION_LAYERS:
     launch->layers = true;
@@ -173,6 +175,11 @@ static int run(int argc, char **argv) {
                                 }};
   /* In order: the command's own options are not ours. */
   argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+  if (arguments.no_probe && arguments.probe_given && arguments.launch.probe != CONFIG_PROBE_NONE) {
+    return command_usage("record", "--no-probe and --probe=%s contradict each other: leave one out",
+                         config_probe_names[arguments.launch.probe]);
+  }
+  arguments.launch.probe = arguments.no_probe ? CONFIG_PROBE_NONE : arguments.launch.probe;
   if (arguments.launch.layers && arguments.launch.probe == CONFIG_PROBE_NONE) {
     return command_usage("record", "--layers names what the probe sees: it cannot be used with --no-probe");
   }

@@ -24,7 +24,7 @@ enum { KEY_TOP = 0x100, KEY_TABLE, KEY_PLOTS, KEY_VERIFY };
 
 struct arguments {
   struct subject run;
-  const struct report_backend *backend; /* of --format, NULL: text; output.json set after it overrides */
+  const struct report_backend *backend; /* of --format, NULL: not given */
   bool top_given;
   struct report_options report;
   const char *plots;  /* a folder, NULL: none */
@@ -76,6 +76,9 @@ static void check_several(const struct arguments *arguments, struct argp_state *
 static void check(const struct arguments *arguments, struct argp_state *state) {
   const bool several = arguments->run.count > 1;
   const char *table = arguments->report.table;
+  if (arguments->output.json && arguments->backend && strcmp(arguments->backend->name, "json") != 0) {
+    argp_error(state, "--json and --format %s contradict each other: leave one out", arguments->backend->name);
+  }
   if (table && strcmp(format_of(arguments), "csv") != 0) {
     argp_error(state, "--table is for csv: add --format csv");
   }
@@ -97,7 +100,6 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     return 0;
   case 'f':
     arguments->backend = parse_format(text, state);
-    arguments->output.json = false; /* of --format and --json the last one counts */
     return 0;
   case KEY_TOP:
     arguments->report.top = parse_top(text, state);

@@ -17,11 +17,18 @@ static const char *const colors[] = {
 CHOICE_NAMES(color_at, colors)
 const struct choice choice_color = {"choice", color_at};
 
+const char *output_parse_name(const char *option, const char *text, struct argp_state *state) {
+  if (!*text) {
+    argp_error(state, "%s: the name is empty; give that of the file to write", option);
+  }
+  return text;
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state) {
   struct output *output = state->input;
   switch (key) {
   case 'o':
-    output->path = text;
+    output->path = output_parse_name("-o", text, state);
     return 0;
   case KEY_JSON:
     output->json = true;
@@ -90,8 +97,7 @@ static bool folder_stat(const char *path, struct stat *status) {
   return found;
 }
 
-/* Would both be written to one file, though it may not exist yet? */
-static bool same_target(const char *a, const char *b) {
+bool output_is_same_target(const char *a, const char *b) {
   const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
   struct stat x, y;
   return output_is_same(a, b) || (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) == 0 &&
@@ -124,7 +130,7 @@ int output_prepare(const struct output *output, const char *plot, const char *co
       return error_set(err, ERROR_USAGE, "%s is what is read, and would be lost; give another name", path);
     }
   }
-  if (outputs[0] && plot && same_target(outputs[0], plot)) {
+  if (outputs[0] && plot && output_is_same_target(outputs[0], plot)) {
     return error_set(err, ERROR_USAGE, "-o and --plot name the same file");
   }
   int code = outputs[0] ? try_to_write(outputs[0], err) : 0;

@@ -21,8 +21,14 @@ extern const struct argp output_argp, output_plain_argp;
 /* The parser of a command that takes these options and nothing else: its input is the struct output. */
 error_t output_parse_alone(int key, char *text, struct argp_state *state);
 
+/* The text, if it names anything; else usage. */
+const char *output_parse_name(const char *option, const char *text, struct argp_state *state);
+
 /* Are they one regular file? Either may be absent. */
 bool output_is_same(const char *output, const char *input);
+
+/* Would both be written to one file, though it may not exist yet? */
+bool output_is_same_target(const char *a, const char *b);
 
 /* ERROR_USAGE if path is the run that is read: it would be lost. Both may be NULL, and path need not exist. */
 int output_check(const char *path, const char *run, struct error *err);

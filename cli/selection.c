@@ -18,9 +18,10 @@ static uint64_t parse_time(const char *option, const char *text, struct argp_sta
     double ns;
   } units[] = {{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"ns", 1}, {"min", 60e9}, {"h", 3600e9}};
   char *end;
-  double value = strtod(text, &end);
+  const double value = strtod(text, &end);
+  const bool plain = !strpbrk(text, "xX"); /* 0x10s */
   for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-    if (end != text && strcmp(end, units[i].unit) == 0 && value >= 0 && value * units[i].ns < 9e18) {
+    if (plain && end != text && strcmp(end, units[i].unit) == 0 && value >= 0 && value * units[i].ns < 9e18) {
       return (uint64_t)llround(value * units[i].ns);
     }
   }
