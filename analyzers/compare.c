@@ -257,7 +257,7 @@ static int find_places(struct comparison *comparison, struct compare_table *tabl
   return 0;
 }
 
-/* Frames of a file in no module: record --python-stacks. */
+/* Frames of a file in no module. */
 static bool has_python_lines(const struct facts *facts) {
   for (size_t i = 0; i < facts->stacks_count; i++) {
     const struct facts_stack *stack = &facts->stacks[i];
@@ -271,7 +271,7 @@ static bool has_python_lines(const struct facts *facts) {
 }
 
 static bool sites_compare(const struct comparison *comparison) {
-  return has_python_lines(comparison->facts[0]) == has_python_lines(comparison->facts[1]);
+  return comparison->python_lines[0] == comparison->python_lines[1];
 }
 
 static int fill_sites(struct comparison *comparison) {
@@ -402,7 +402,9 @@ static void judge(struct comparison *comparison) {
 int comparison_make(struct comparison *comparison, const struct facts *before, const struct facts *after,
                     double share) {
   uint64_t peak = before->peak.bytes > after->peak.bytes ? before->peak.bytes : after->peak.bytes;
-  *comparison = (struct comparison){.facts = {before, after}, .tolerance = (uint64_t)(share * (double)peak)};
+  *comparison = (struct comparison){.facts = {before, after},
+                                    .python_lines = {has_python_lines(before), has_python_lines(after)},
+                                    .tolerance = (uint64_t)(share * (double)peak)};
   int rc = fill_tables(comparison);
   for (int side = 0; rc == 0 && side < COMPARE_SIDES; side++) {
     rc = sum_up_steps(&comparison->steps[side], comparison->facts[side]);

@@ -59,7 +59,8 @@ struct comparison {
   struct compare_table like_layers; /* the same with like layers taken together: "blocks.*.act" */
   struct compare_steps steps[COMPARE_SIDES];
   struct facts_layers layer_sums[COMPARE_SIDES], like_sums[COMPARE_SIDES];
-  uint64_t tolerance; /* bytes: what changes by less counts as the same */
+  bool python_lines[COMPARE_SIDES]; /* in stacks: record --python-stacks */
+  uint64_t tolerance;               /* bytes: what changes by less counts as the same */
   struct strings *places;
   bool same;      /* nothing changed by more than the tolerance */
   bool identical; /* nothing changed at all */

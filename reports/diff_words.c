@@ -60,7 +60,8 @@ void diff_doubt_words(const struct comparison *comparison, enum compare_doubt do
              comparison->layer_sums[0].count ? "the first" : "the second");
     break;
   case COMPARE_PYTHON_LINES:
-    snprintf(out, DIFF_DOUBT_SIZE, "Only one run was recorded with --python-stacks: sites cannot be compared.");
+    snprintf(out, DIFF_DOUBT_SIZE, "Only %s run was recorded with --python-stacks: sites cannot be compared.",
+             comparison->python_lines[0] ? "the first" : "the second");
     break;
   case COMPARE_RANK:
     snprintf(out, DIFF_DOUBT_SIZE, "Other ranks of distributed jobs (%d and %d; -1 is none).", a->rank, b->rank);

@@ -264,6 +264,7 @@ Test(compare, lines_of_python_that_were_not_recorded_are_no_change) {
   add_python_line(&after);
   compare(0);
   cr_expect_eq(comparison.doubts, COMPARE_PYTHON_LINES);
+  cr_expect(!comparison.python_lines[COMPARE_BEFORE] && comparison.python_lines[COMPARE_AFTER]);
   cr_expect_eq(comparison.sites.count, 0);
   cr_expect(comparison.identical);
   comparison_fini(&comparison);

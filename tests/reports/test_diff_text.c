@@ -101,6 +101,16 @@ Test(diff_text, runs_that_are_hardly_comparable) {
   golden_expect("diff_doubts.txt", sink.memory, sink.memory_size);
 }
 
+Test(diff_text, which_run_has_lines_of_python) {
+  struct comparison lines = {.facts = {&before, &after}, .python_lines = {true, false}};
+  char words[DIFF_DOUBT_SIZE];
+  diff_doubt_words(&lines, COMPARE_PYTHON_LINES, words);
+  cr_expect_not_null(strstr(words, "Only the first run was recorded with --python-stacks"), "%s", words);
+  lines = (struct comparison){.facts = {&before, &after}, .python_lines = {false, true}};
+  diff_doubt_words(&lines, COMPARE_PYTHON_LINES, words);
+  cr_expect_not_null(strstr(words, "Only the second run was recorded with --python-stacks"), "%s", words);
+}
+
 /* Two runs of a program of which no save is known: what they leave. */
 Test(diff_text, what_is_left) {
   facts_fini(&before);
