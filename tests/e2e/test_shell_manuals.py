@@ -71,6 +71,15 @@ class Manuals(unittest.TestCase):
                     self.assertIn(word, commands())
                     self.assertLessEqual(set(re.findall(r"--[a-z][a-z0-9-]*", own)), set(documented_options(word)))
 
+    def test_tables_are_those_that_report_names(self):
+        result = subprocess.run([harness.ACTSCOPE, "report", "run.act", "--format", "csv", "--table", "none"],
+                                capture_output=True, text=True, check=False)
+        named = re.search(r"the tables are: ([a-z_, ]+)", result.stderr).group(1).split(", ")
+        part = source("report").split("\\-\\-table = ")[1].split(".TP")[0]
+        listed = re.findall(r"^\.BR (.*)$", part.split("wants it:")[1], re.M)
+        words = [word for line in listed for word in re.sub(r"\"[^\"]*\"", " ", line).replace(";", "").split()]
+        self.assertEqual(set(words), set(named))
+
     def test_no_warnings(self):
         """Of groff, and of mandoc where it is there."""
         if not shutil.which("man"):
