@@ -21,7 +21,7 @@ static void show_file(struct sink *sink, const struct info *info) {
   char each[64] = "";
   if (info->kind == INFO_TRACE) {
     snprintf(version, sizeof version, "trace format %u.%u, %s", info->version_major, info->version_minor,
-             info->finished ? "finished" : "not finished");
+             info->finished ? "packed" : "not packed");
     if (info->events) {
       snprintf(each, sizeof each, ", %.1f bytes an event", (double)info->file_bytes / (double)info->events);
     }
