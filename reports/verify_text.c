@@ -192,14 +192,17 @@ static void print_rows(struct sink *sink, const struct verify_view *view, const 
 
 static void print_verdict(struct sink *sink, const struct verify_view *view, const struct verify_result *result) {
   char line[320];
+  const bool both = isfinite(view->limits.max_relative_error);
   int used = snprintf(line, sizeof line, "%s: cosine of at least %g", result->passed ? "Passed" : "Fell short",
                       view->limits.min_cosine);
-  if (isfinite(view->limits.max_relative_error)) {
+  if (both) {
     used += snprintf(line + used, sizeof line - (size_t)used, " and relative error of at most %g",
                      view->limits.max_relative_error);
   }
   snprintf(line + used, sizeof line - (size_t)used, " at every width and for every row%s.",
-           result->passed ? "" : " were asked for");
+           result->passed ? ""
+           : both         ? " were asked for"
+                          : " was asked for");
   sink_print(sink, "\n");
   paragraph_print(sink, result->passed ? STYLE_GOOD : STYLE_WARN, 0, "", line);
 }
