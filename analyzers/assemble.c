@@ -82,6 +82,7 @@ static int assemble_run(const struct analysis *analysis, struct facts *facts) {
       .lost_events = info->lost_events,
       .unseen = unseen_describe(analysis->reader, facts->strings),
       .stray_marks = analysis->holders.stray_marks,
+      .oversized_marks = analysis->holders.oversized_marks,
       .framework = strings_intern(facts->strings, info->framework),
       .evidence = strings_intern(facts->strings, run_evidence(&analysis->holders)),
       .confidence = analysis->inferred.confidence,

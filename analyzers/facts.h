@@ -37,10 +37,11 @@ struct facts_run {
   uint64_t wall_ns, start_unix_ns;
   uint64_t events, threads, min_size, lost_events;
   char *unseen;         /* what of its memory was not seen, in sentences; "" nothing that is known of */
-  uint64_t stray_marks; /* saves and regions that the program marked where no recorded block is */
-  char *framework;      /* "pytorch 2.13.0", or "" */
-  char *evidence;       /* "probe", "hooks", "mark", "inferred", or "none" */
-  double confidence;    /* 0 to 1: in steps and saved blocks that were inferred; 0: none were */
+  uint64_t stray_marks; /* regions, and saves as large as blocks that are recorded, marked where no recorded block is */
+  uint64_t oversized_marks; /* saves that the program marked with more elements than lie behind their address */
+  char *framework;          /* "pytorch 2.13.0", or "" */
+  char *evidence;           /* "probe", "hooks", "mark", "inferred", or "none" */
+  double confidence;        /* 0 to 1: in steps and saved blocks that were inferred; 0: none were */
 };
 
 struct facts_peak {

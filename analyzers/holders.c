@@ -239,13 +239,28 @@ static struct saved_row *row_of_save(struct holders *holders, const struct trace
   holders->refilled = 0;
   *rc = region ? refill_region(holders, region, event) : 0;
   if (!block || *rc != 0) { /* in a small block, or not on the heap */
-    holders->stray_marks += !block && event->save.source == TRACE_SOURCE_MARK;
+    holders->stray_marks += !block && event->save.source == TRACE_SOURCE_MARK &&
+                            event->save.bytes >= trace_reader_info(holders->reader)->min_size;
     return NULL;
   }
   struct saved_row *row = region ? row_of_region(holders, number) : row_of(holders, block);
   *rc = row ? 0 : ERROR_MEMORY;
   *index = block->row - 1;
   return row;
+}
+
+/* Bytes given for elements would have codes of more than there is. A tensor of PyTorch may well have more elements than its
+ * storage has room for: an expanded view. */
+static uint64_t elements_of(struct holders *holders, const struct trace_event *event, const struct saved_row *row) {
+  const uint64_t elements = event->save.elements, size = elements ? event->save.bytes / elements : 0;
+  const struct block *block = row->region ? &region_at(holders->regions, row->region - 1)->block
+                                          : blocks_containing(holders->blocks, event->save.data);
+  if (event->save.source != TRACE_SOURCE_MARK || !size || !block) {
+    return elements;
+  }
+  const uint64_t room = (block->address + block->size - event->save.data) / size;
+  holders->oversized_marks += elements > room;
+  return elements < room ? elements : room;
 }
 
 int holders_save(struct holders *holders, const struct trace_event *event, struct thread_state *thread) {
@@ -260,7 +275,8 @@ int holders_save(struct holders *holders, const struct trace_event *event, struc
   if (row->resident) {
     return 0;
   }
-  row->elements = event->save.elements > row->elements ? event->save.elements : row->elements;
+  const uint64_t elements = elements_of(holders, event, row);
+  row->elements = elements > row->elements ? elements : row->elements;
   return holder_new(holders, event, index, thread);
 }
 

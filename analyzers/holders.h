@@ -31,7 +31,8 @@ struct holders {
   bool in_backward;                /* kept by steps.c, like window */
   bool parameters_named;           /* modules tell which tensors are parameters */
   uint64_t sources[SAVED_SOURCES]; /* saves by enum saved_source */
-  uint64_t stray_marks;            /* saves and regions that a program marked where no recorded block is */
+  uint64_t stray_marks;            /* regions and saves (of min_size or more) marked where no recorded block is */
+  uint64_t oversized_marks;        /* saves marked with more elements than lie behind their address: cut off there */
   uint64_t refilled; /* the last save filled a region anew that this event's save had filled before, in the same window;
                             0: it did not */
 };

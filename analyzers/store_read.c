@@ -79,6 +79,7 @@ static void read_run_columns(struct store_row *row, struct facts *facts) {
   run->lost_events = store_get_u64(row);
   run->unseen = store_get_interned(row, facts->strings);
   run->stray_marks = store_get_u64(row);
+  run->oversized_marks = store_get_u64(row);
   run->framework = store_get_interned(row, facts->strings);
   run->evidence = store_get_interned(row, facts->strings);
   run->confidence = store_get_real(row);
@@ -86,13 +87,14 @@ static void read_run_columns(struct store_row *row, struct facts *facts) {
 
 static int read_run(sqlite3 *db, struct facts *facts) {
   struct store_row row;
-  store_row_open(&row, db,
-                 "SELECT command, pid, ppid, rank, world_size, host, exit_status, complete, damage, wall_ns, "
-                 "start_unix_ns, events, threads,"
-                 " min_size, lost_events, unseen, stray_marks, framework, evidence, confidence, peak_bytes, "
-                 "lasting_bytes, peak_ns, peak_step, "
-                 "peak_phase, saved_step,"
-                 " saved_bytes, saved_blocks FROM run");
+  store_row_open(
+      &row, db,
+      "SELECT command, pid, ppid, rank, world_size, host, exit_status, complete, damage, wall_ns, "
+      "start_unix_ns, events, threads,"
+      " min_size, lost_events, unseen, stray_marks, oversized_marks, framework, evidence, confidence, peak_bytes, "
+      "lasting_bytes, peak_ns, peak_step, "
+      "peak_phase, saved_step,"
+      " saved_bytes, saved_blocks FROM run");
   int more = store_next_row(&row);
   if (more <= 0) {
     int rc = end(&row, more);

@@ -19,7 +19,7 @@
 static int write_run(sqlite3 *db, const struct facts *facts) {
   const struct facts_run *run = &facts->run;
   struct store_row row;
-  store_row_open(&row, db, "INSERT INTO run VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+  store_row_open(&row, db, "INSERT INTO run VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   store_put_text(&row, run->command);
   store_put_i64(&row, run->pid);
   store_put_i64(&row, run->ppid);
@@ -37,6 +37,7 @@ static int write_run(sqlite3 *db, const struct facts *facts) {
   store_put_u64(&row, run->lost_events);
   store_put_text(&row, run->unseen);
   store_put_u64(&row, run->stray_marks);
+  store_put_u64(&row, run->oversized_marks);
   store_put_text(&row, run->framework);
   store_put_text(&row, run->evidence);
   store_put_real(&row, run->confidence);

@@ -100,11 +100,12 @@ static uint64_t token_of(const void *data, const char *op) {
 
 /* ---- hooks ----------------------------------------------------------------------------------------------------------- */
 
-/* A region was marked: also small pieces of a block may be known to the analysis. */
+/* A region was marked: also a small one may be a parameter. */
 static bool has_regions;
 
-/* May it be in a block that is recorded? An allocator rounds sizes up. */
-static bool may_be_known(uint64_t bytes) {
+/* May it be a whole block that is recorded, or a region? An allocator rounds sizes up. What is saved may also be a small
+ * piece of a large block: only the analysis can tell. */
+static bool may_be_resident(uint64_t bytes) {
   return bytes + 64 >= recorder_min_size || __atomic_load_n(&has_regions, __ATOMIC_RELAXED);
 }
 
@@ -129,14 +130,13 @@ static uint64_t size_of(uint32_t type) {
 
 EXPORT void actscope_mark_hook_save(const void *data, uint64_t elements, uint32_t type, const char *op);
 EXPORT void actscope_mark_hook_save(const void *data, uint64_t elements, uint32_t type, const char *op) {
-  const uint64_t bytes = elements * size_of(type);
-  if (elements > TRACE_SIZE_MAX / 8 || !may_be_known(bytes)) {
+  if (elements > TRACE_SIZE_MAX / 8) {
     return;
   }
   struct trace_save save = {
       .tensor = token_of(data, op),
       .data = (uintptr_t)data,
-      .bytes = bytes,
+      .bytes = elements * size_of(type),
       .elements = elements,
       .dtype = type,
       .source = TRACE_SOURCE_MARK,
@@ -152,7 +152,7 @@ EXPORT void actscope_mark_hook_release(const void *data, const char *op) {
 
 EXPORT void actscope_mark_hook_parameter(const void *data, uint64_t bytes, const char *name);
 EXPORT void actscope_mark_hook_parameter(const void *data, uint64_t bytes, const char *name) {
-  if (bytes <= TRACE_SIZE_MAX && may_be_known(bytes)) {
+  if (bytes <= TRACE_SIZE_MAX && may_be_resident(bytes)) {
     recorder_resident((uintptr_t)data, bytes, TRACE_ROLE_PARAMETER, name ? name : "", name ? strlen(name) : 0);
   }
 }

@@ -33,6 +33,7 @@ static json_t *run_json(const struct facts_run *run) {
   json_put_count(object, "lost_events", run->lost_events);
   json_put_text(object, "unseen", run->unseen);
   json_put_count(object, "stray_marks", run->stray_marks);
+  json_put_count(object, "oversized_marks", run->oversized_marks);
   json_put_count(object, "threads", run->threads);
   json_put_count(object, "min_size", run->min_size);
   json_put_text(object, "framework", run->framework);

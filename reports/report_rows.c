@@ -72,6 +72,7 @@ static const struct report_column run_columns[] = {
     {"evidence", "saves seen by", CELL_TEXT},
     {"unseen", "not seen", CELL_TEXT},
     {"stray_marks", NULL, CELL_COUNT},
+    {"oversized_marks", NULL, CELL_COUNT},
     {"confidence", "confidence", CELL_COSINE},
 };
 
@@ -97,6 +98,7 @@ static void run_row(struct report_rows *rows, size_t index, struct report_cell *
   *cells++ = cell_text(run->evidence);
   *cells++ = cell_text(run->unseen);
   *cells++ = cell_count(run->stray_marks);
+  *cells++ = cell_count(run->oversized_marks);
   *cells++ = (struct report_cell){.known = run->confidence > 0, .real = run->confidence};
 }
 

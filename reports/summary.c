@@ -197,6 +197,12 @@ static void note_evidence(const struct notes *notes, const struct facts *facts) 
         notes->context, true,
         "The program marks what it keeps, but no backward pass, so that there are no steps and no projections: call "
         "actscope_mark_backward(1) before backward and actscope_mark_backward(0) after it (actscope/mark.h).");
+  } else if (saw_backward(facts) && !(facts->run.framework && facts->run.framework[0])) {
+    notes->visit(
+        notes->context, true,
+        "Backward passes were marked, but no save of anything in a recorded block, so what is kept for backward "
+        "and the projections are not known. Mark what the program keeps (actscope_mark_save, actscope/mark.h); "
+        "blocks below --min-size are seen with --min-size 0.");
   } else if (saw_backward(facts)) {
     notes->visit(
         notes->context, true,
@@ -230,6 +236,18 @@ static void note_stray_marks(const struct notes *notes, const struct facts_run *
              "what malloc and its kin have given, not for mmap, static or stack memory, nor for blocks below the "
              "recording's --min-size.",
              format_count(count, run->stray_marks), run->stray_marks == 1 ? "" : "s", run->stray_marks == 1 ? "s" : "");
+    notes->visit(notes->context, true, text);
+  }
+}
+
+static void note_oversized_marks(const struct notes *notes, const struct facts_run *run) {
+  char text[320], count[FORMAT_SIZE];
+  if (run->oversized_marks) {
+    snprintf(
+        text, sizeof text,
+        "%s marked save%s more elements than the block or region holds from that address on; such a save is cut off "
+        "there. Does a mark give bytes for elements, or another type?",
+        format_count(count, run->oversized_marks), run->oversized_marks == 1 ? " names" : "s name");
     notes->visit(notes->context, true, text);
   }
 }
@@ -280,6 +298,7 @@ void summary_notes(const struct facts *facts, void (*visit)(void *context, bool 
   note_evidence(&notes, facts);
   note_inference(&notes, &facts->run);
   note_stray_marks(&notes, &facts->run);
+  note_oversized_marks(&notes, &facts->run);
   note_arenas(&notes, facts);
   note_figures(&notes, facts);
 }

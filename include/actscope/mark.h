@@ -98,7 +98,8 @@ static inline void *actscope_mark_find(void **known, const char *name) {
 /* ---- what is kept ------------------------------------------------------------------------------------------------ */
 
 /* `op` keeps `elements` of a type, from data on, for backward. Several ops may keep the same data: each releases it. In a
- * region, NULL is the region's own op. Mark it where the op runs, which is taken to have returned at this thread's next
+ * region, NULL is the region's own op. Elements are not bytes; those beyond the block's or region's end do not count. A piece
+ * keeps the whole block (mark regions where it does not); blocks below the recording's --min-size are not seen. Mark it where the op runs, which is taken to have returned at this thread's next
  * event from elsewhere. */
 static inline void actscope_mark_save(const void *data, size_t elements, enum actscope_type type, const char *op) {
   ACTSCOPE_MARK(actscope_mark_hook_save, (const void *, uint64_t, uint32_t, const char *),

@@ -266,14 +266,79 @@ Test(arenas, the_fullest_carving_counts) {
 Test(arenas, marks_beside_the_heap_are_counted_as_such) {
   run_alloc(&run, AT_ARENA, ARENA, stack);
   run_region(&run, AT_OTHER, 100, names[0], ops[0]);
-  run_mark_save(&run, AT_OTHER, 100, ops[0]);
+  run_mark_save(&run, AT_OTHER, 4096, ops[0]);
   run_mark_release(&run, AT_OTHER);
+  run_mark_save(&run, AT_OTHER, 4092, ops[0]); /* most likely in a block that is not recorded by itself */
   run_region_end(&run, AT_OTHER);
   run_region_end(&run, AT_ARENA);
   facts = run_facts(&run);
   cr_expect_eq(facts.run.stray_marks, 2);
   cr_expect_eq(facts.saved_count, 0);
   cr_expect_eq(facts.replaceables_count, 0);
+}
+
+/* ---- more elements than there are ---------------------------------------------------------------------------------- */
+
+/* A step that saves these bytes, behind an offset of a block of ARENA bytes, for GELU; its elements as the facts have them. */
+static uint64_t elements_of_save(uint64_t offset, uint64_t bytes) {
+  run_alloc(&run, AT_ARENA, ARENA, stack);
+  run_mark_step(&run);
+  run_mark_phase(&run, TRACE_PHASE_FORWARD, true);
+  run_mark_save(&run, AT_ARENA + offset, bytes, ops[0]);
+  run_mark_phase(&run, TRACE_PHASE_BACKWARD, true);
+  run_mark_release(&run, AT_ARENA + offset);
+  run_free(&run, AT_ARENA, stack, false);
+  run_mark_phase(&run, TRACE_PHASE_BACKWARD, false);
+  facts = run_facts(&run);
+  cr_assert_eq(facts.saved_count, 1);
+  cr_expect_eq(facts.saved[0].bytes, ARENA);
+  return facts.saved[0].elements;
+}
+
+Test(arenas, a_save_that_fits) {
+  cr_expect_eq(elements_of_save(0, ARENA), ARENA / 4);
+  cr_expect_eq(facts.run.oversized_marks, 0);
+}
+
+Test(arenas, a_save_of_bytes_for_elements_ends_with_its_block) {
+  cr_expect_eq(elements_of_save(0, 4 * ARENA), ARENA / 4);
+  cr_expect_eq(facts.run.oversized_marks, 1);
+}
+
+Test(arenas, a_save_ends_with_its_block_from_its_own_address_on) {
+  cr_expect_eq(elements_of_save(1024, ARENA), (ARENA - 1024) / 4);
+  cr_expect_eq(facts.run.oversized_marks, 1);
+}
+
+Test(arenas, a_save_ends_with_its_region) {
+  arena_new(AT_ARENA);
+  run_mark_step(&run);
+  run_mark_save(&run, AT_ARENA, GELU_A + 4, 0);
+  run_mark_phase(&run, TRACE_PHASE_BACKWARD, true);
+  run_mark_phase(&run, TRACE_PHASE_BACKWARD, false);
+  facts = run_facts(&run);
+  cr_assert_eq(facts.saved_count, 1);
+  cr_expect_eq(facts.saved[0].elements, GELU_A / 4);
+  cr_expect_eq(facts.run.oversized_marks, 1);
+}
+
+/* An expanded view of PyTorch: more elements than its storage holds. */
+Test(arenas, tensors_of_a_probe_are_not_cut_off) {
+  const struct trace_save save = {.tensor = 1,
+                                  .data = AT_ARENA,
+                                  .bytes = ARENA,
+                                  .elements = ARENA,
+                                  .dtype = 6,
+                                  .source = TRACE_SOURCE_PROBE,
+                                  .op = ops[0]};
+  run_alloc(&run, AT_ARENA, ARENA, stack);
+  run_save_dtype(&run, &save);
+  run_mark_phase(&run, TRACE_PHASE_BACKWARD, true);
+  run_mark_phase(&run, TRACE_PHASE_BACKWARD, false);
+  facts = run_facts(&run);
+  cr_assert_eq(facts.saved_count, 1);
+  cr_expect_eq(facts.saved[0].elements, ARENA);
+  cr_expect_eq(facts.run.oversized_marks, 0);
 }
 
 /* All of it comes back from a store. */

@@ -60,6 +60,7 @@ static void same_run(const struct facts *a, const struct facts *b) {
   cr_assert_eq(a->run.lost_events, b->run.lost_events);
   cr_assert_str_eq(a->run.unseen, b->run.unseen);
   cr_assert_eq(a->run.stray_marks, b->run.stray_marks);
+  cr_assert_eq(a->run.oversized_marks, b->run.oversized_marks);
   cr_assert_eq(a->run.confidence, b->run.confidence);
   cr_assert_eq(a->peak.lasting_bytes, b->peak.lasting_bytes);
   cr_assert(a->peak.bytes == b->peak.bytes && a->peak.time_ns == b->peak.time_ns);

@@ -89,6 +89,24 @@ class Cases(harness.TestCase):
         for case in ("overlap", "moved", "nonsense"):
             self.check(case)
 
+    def report_text(self, case):
+        result = self.run_program([harness.ACTSCOPE, "report", self.path(f"{case}.actscope")])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return " ".join(result.stdout.split())
+
+    def test_more_and_less_than_a_block(self):
+        report = self.check("whole_blocks")
+        self.assertEqual(sorted(block["elements"] for block in report["saved"]["list"]), [100, 16384])
+        self.assertEqual((report["run"]["oversized_marks"], report["run"]["stray_marks"]), (3, 0))
+        self.assertIn("3 marked saves name more elements than the block or region holds", self.report_text("whole_blocks"))
+
+    def test_small_blocks_alone(self):
+        report = self.check("small_blocks")
+        self.assertEqual(report["run"]["stray_marks"], 0)
+        text = self.report_text("small_blocks")
+        self.assertIn("Backward passes were marked, but no save of anything in a recorded block", text)
+        self.assertNotIn("torch", text)
+
     def test_memory_that_is_not_malloced(self):
         report = self.check("mapped")
         self.assertEqual(report["run"]["stray_marks"], 8 + 3 * 8)

@@ -195,6 +195,37 @@ static void moved(void) {
   truth(STEPS, PIECES * PIECE, PIECES);
 }
 
+/* Without regions, and by hand: a block whose mark gives bytes for elements, and one of which only a small piece is saved. */
+static void whole_blocks(void) {
+  for (int i = 0; i < STEPS; i++) {
+    char *bytes = arena_new(PIECE), *head = arena_new(PIECE);
+    actscope_mark_phase(ACTSCOPE_FORWARD);
+    actscope_mark_save(bytes, PIECE, ACTSCOPE_FLOAT32, "gelu");
+    actscope_mark_save(head, 100, ACTSCOPE_FLOAT32, "gelu");
+    actscope_mark_phase(ACTSCOPE_BACKWARD);
+    actscope_mark_release(head, "gelu");
+    free(head);
+    actscope_mark_release(bytes, "gelu");
+    free(bytes);
+    actscope_mark_phase(ACTSCOPE_OUTSIDE);
+  }
+  truth(STEPS, 2 * PIECE, 2);
+}
+
+/* Nothing that is saved lies in a block that is recorded by itself. */
+static void small_blocks(void) {
+  for (int i = 0; i < STEPS; i++) {
+    char *block = arena_new(KIB);
+    actscope_mark_phase(ACTSCOPE_FORWARD);
+    actscope_mark_save(block, KIB / sizeof(float), ACTSCOPE_FLOAT32, "gelu");
+    actscope_mark_phase(ACTSCOPE_BACKWARD);
+    actscope_mark_release(block, "gelu");
+    free(block);
+    actscope_mark_phase(ACTSCOPE_OUTSIDE);
+  }
+  truth(STEPS, 0, 0);
+}
+
 /* Off the heap: phases tell of steps, but nothing is known of what they save. */
 static void mapped(void) {
   char *arena = mmap(NULL, PIECES * PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -255,16 +286,10 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*run)(void);
-  } cases[] = {{"persistent", persistent},
-               {"each_step", each_step},
-               {"other_sizes", other_sizes},
-               {"small_pieces", small_pieces},
-               {"accumulation", accumulation},
-               {"evaluation", evaluation},
-               {"threads", threads},
-               {"overlap", overlap},
-               {"moved", moved},
-               {"mapped", mapped},
+  } cases[] = {{"persistent", persistent},     {"each_step", each_step},       {"other_sizes", other_sizes},
+               {"small_pieces", small_pieces}, {"accumulation", accumulation}, {"evaluation", evaluation},
+               {"threads", threads},           {"overlap", overlap},           {"moved", moved},
+               {"whole_blocks", whole_blocks}, {"small_blocks", small_blocks}, {"mapped", mapped},
                {"nonsense", nonsense}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     if (argc == 2 && strcmp(argv[1], cases[i].name) == 0) {

@@ -77,7 +77,7 @@ static void expect_contract(void) {
   expect_keys(json_object_get(root, "run"),
               "command:s pid:i ppid:n rank:n world_size:n host:s exit_status:n "
               "complete:b damage:s wall_ns:i start_unix_ns:i events:i "
-              "lost_events:i unseen:s stray_marks:i threads:i min_size:i framework:s evidence:s "
+              "lost_events:i unseen:s stray_marks:i oversized_marks:i threads:i min_size:i framework:s evidence:s "
               "confidence:r");
   expect_keys(json_object_get(root, "peak"), "bytes:i lasting_bytes:i time_ns:i step:n phase:s");
   expect_each(json_object_get(root, "advice"),

@@ -71,6 +71,8 @@ Test(report_text, nothing_at_all) {
 
 /* No blame: the program was trained, its own hooks hide what it keeps. */
 Test(report_text, backward_passes_that_keep_nothing_seen) {
+  static char framework[] = "pytorch 2.13.0";
+  facts.run.framework = framework;
   facts.steps = calloc(1, sizeof *facts.steps);
   facts.steps_count = 1;
   facts.steps[0] = (struct facts_step){.end_ns = 3, .backward_ns = 1, .backward_end_ns = 2, .complete = true};
