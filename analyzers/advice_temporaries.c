@@ -20,12 +20,26 @@ static bool is_foreach(const struct advisor *advisor, uint32_t stack) {
   return stack_traits_of(&advisor->analysis->traits, stack) & STACK_IN_FOREACH;
 }
 
+/* Gradients on their way through autograd's own functions: no program can do without them. */
+static bool is_of_autograd(const struct advisor *advisor, uint32_t stack) {
+  const unsigned own = STACK_IN_OWN_BACKWARD | STACK_IN_UPDATE_HOOK;
+  const unsigned traits = stack_traits_of(&advisor->analysis->traits, stack);
+  return (traits & STACK_IN_BACKWARD) && !(traits & own);
+}
+
+/* What the program could be without at the peak, in foreach or not. */
+static uint64_t spare_bytes(const struct advisor *advisor, uint32_t stack, bool foreach) {
+  const bool counts = *op_of(advisor, stack) && is_foreach(advisor, stack) == foreach;
+  return counts && !is_of_autograd(advisor, stack) ? temporary_bytes(advisor, stack) : 0;
+}
+
 /* By op: the temporaries at the peak that are of foreach, or not. */
 static struct tally tally_of(const struct advisor *advisor, bool foreach) {
   struct tally tally = {.count = 0};
   for (uint32_t i = 0; i < advisor->facts->history->stacks_limit; i++) {
-    if (temporary_bytes(advisor, i) && *op_of(advisor, i) && is_foreach(advisor, i) == foreach) {
-      tally_add(&tally, op_of(advisor, i), temporary_bytes(advisor, i));
+    const uint64_t bytes = spare_bytes(advisor, i, foreach);
+    if (bytes) {
+      tally_add(&tally, op_of(advisor, i), bytes);
     }
   }
   return tally;
@@ -54,8 +68,8 @@ static int without(struct advisor *advisor, struct candidate *candidate, const c
   groups->items[groups->count++] =
       (struct scenario_group){.scenario = (uint8_t)(candidate - advisor->candidates), .one_at_a_time = foreach};
   for (uint32_t i = 0; i < advisor->facts->history->stacks_limit; i++) {
-    const uint64_t share = temporary_bytes(advisor, i);
-    if (!share || op_of(advisor, i) != op || is_foreach(advisor, i) != foreach) {
+    const uint64_t share = spare_bytes(advisor, i, foreach);
+    if (!share || op_of(advisor, i) != op) {
       continue;
     }
     groups->of_stack[i] = (uint8_t)groups->count;

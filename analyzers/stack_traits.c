@@ -13,11 +13,17 @@
 enum { LOOKED_AT = 1 << 15, OPERATOR_MAX = 128 };
 
 static const struct {
-  const char *name; /* of a function, or with "::" at its end of everything in a class or namespace */
+  const char *name; /* of a function, or with "::" or "<" at its end of everything in a class or namespace */
   unsigned trait;
 } functions[] = {
     {"c10::alloc_cpu", STACK_OF_TENSOR},
     {"torch::autograd::Engine::", STACK_IN_BACKWARD},
+    {"torch::autograd::PyNode::", STACK_IN_OWN_BACKWARD},
+    {"torch::autograd::CppNode<", STACK_IN_OWN_BACKWARD},
+    {"torch::autograd::PyFunctionPreHook::", STACK_IN_OWN_BACKWARD},
+    {"torch::autograd::PyFunctionTensorPreHook::", STACK_IN_OWN_BACKWARD},
+    {"torch::autograd::PyFunctionPostHook::", STACK_IN_OWN_BACKWARD},
+    {"torch::autograd::PySavedVariableHooks::", STACK_IN_OWN_BACKWARD},
     {"torch::autograd::PyFunctionTensorPostAccGradHooks::", STACK_IN_UPDATE_HOOK},
     {"at::autocast::", STACK_IN_AUTOCAST},
     {"c10d::Reducer::", STACK_IN_REDUCER},
@@ -107,7 +113,8 @@ static unsigned traits_of_operator(const char *function) {
 static unsigned traits_of_function(const char *function) {
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     const char *name = functions[i].name;
-    const bool is_scope = name[strlen(name) - 1] == ':';
+    const char last = name[strlen(name) - 1];
+    const bool is_scope = last == ':' || last == '<';
     if (is_scope ? begins(function, name) : strcmp(function, name) == 0) {
       return functions[i].trait;
     }
@@ -133,7 +140,10 @@ static unsigned traits_of_frames(struct stack_traits *traits, uint32_t stack) {
   const uint64_t *frames = trace_reader_stack(traits->reader, stack, &count);
   unsigned found = 0;
   for (size_t i = 0; i < count; i++) {
-    found |= traits_of_frame(traits, frames[i]);
+    const unsigned trait = traits_of_frame(traits, frames[i]);
+    if (trait != STACK_IN_OWN_BACKWARD || !(found & STACK_IN_BACKWARD)) { /* of several engines the innermost counts */
+      found |= trait;
+    }
   }
   return found;
 }

@@ -20,6 +20,7 @@ enum stack_trait {
   STACK_IN_CUSTOM_FUNCTION = 512, /* a torch.autograd.Function of the program's or of torch.compile's computes */
   STACK_IN_REDUCER = 64,          /* DistributedDataParallel's copies of gradients */
   STACK_IN_FOREACH = 256,         /* arithmetic on a list of tensors, as an optimizer's on all parameters */
+  STACK_IN_OWN_BACKWARD = 1024,   /* below the autograd engine in the program's code: a custom function, a hook */
   STACK_IN_TEARDOWN = 128,        /* the program has ended: the interpreter or libc cleans up */
 };
 
