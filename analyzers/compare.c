@@ -320,7 +320,8 @@ static uint64_t median(uint64_t *values, size_t count) {
     return 0;
   }
   qsort(values, count, sizeof *values, u64_order);
-  return values[count / 2];
+  const uint64_t below = values[(count - 1) / 2];
+  return below + (values[count / 2] - below) / 2; /* the mean of the two in the middle of an even count */
 }
 
 static int sum_up_steps(struct compare_steps *steps, const struct facts *facts) {

@@ -180,6 +180,18 @@ Test(compare, projections_are_in_the_order_of_their_bits) {
 
 /* ---- steps ---------------------------------------------------------------------------------------------------------- */
 
+Test(compare, the_median_of_an_even_count_is_in_the_middle) {
+  add_step(&before, 40, 9, 100, true);
+  add_step(&before, 10, 1, 200, true);
+  add_step(&before, 21, 4, 300, true);
+  add_step(&before, 30, 5, 500, true);
+  compare(0);
+  const struct compare_steps *steps = &comparison.steps[COMPARE_BEFORE];
+  cr_expect_eq(steps->duration_ns, 25);
+  cr_expect_eq(steps->peak_bytes, 4);
+  cr_expect_eq(steps->saved_bytes, 250);
+}
+
 Test(compare, typical_steps_are_medians_of_the_complete_ones) {
   add_step(&before, 50, 500, 5, true);
   add_step(&before, 10, 100, 3, true);
