@@ -18,11 +18,13 @@ static const char *in_layers(const struct facts_advice *advice, char out[static 
   return out;
 }
 
-static void few_bits(const struct facts_advice *advice, char *out) {
-  char layers[NAMES_SIZE];
-  snprintf(out, ADVICE_WORDS_SIZE,
-           "Keep %u-bit codes for backward in place of the input of %.200s%s: actscope apply --bits %u", advice->bits,
-           or_some(advice->ops, "the activations"), in_layers(advice, layers), advice->bits);
+static void few_bits(const struct facts_run *run, const struct facts_advice *advice, char *out) {
+  char layers[NAMES_SIZE], how[64] = "libfewbit (actscope/fewbit.h) computes them";
+  if (run->framework && *run->framework) {
+    snprintf(how, sizeof how, "actscope apply --bits %u", advice->bits);
+  }
+  snprintf(out, ADVICE_WORDS_SIZE, "Keep %u-bit codes for backward in place of the input of %.200s%s: %s", advice->bits,
+           or_some(advice->ops, "the activations"), in_layers(advice, layers), how);
 }
 
 static void mask_bits(const struct facts_advice *advice, char *out) {
@@ -70,12 +72,17 @@ static void temporary(const struct facts_advice *advice, char *out) {
            or_some(advice->ops, "some op"), *site ? " (" : "", site, *site ? ")" : "");
 }
 
-const char *advice_words(const struct facts_advice *advice, char out[static ADVICE_WORDS_SIZE]) {
+const char *advice_words(const struct facts_run *run, const struct facts_advice *advice,
+                         char out[static ADVICE_WORDS_SIZE]) {
   static void (*const words[ADVICE_KINDS])(const struct facts_advice *, char *) = {
-      [ADVICE_FEW_BITS] = few_bits,   [ADVICE_MASK_BITS] = mask_bits,   [ADVICE_FREE_GRADIENTS] = free_gradients,
-      [ADVICE_FREE_KEPT] = free_kept, [ADVICE_CHECKPOINT] = checkpoint, [ADVICE_RECOMPUTE] = recompute,
-      [ADVICE_FOREACH] = foreach,     [ADVICE_TEMPORARY] = temporary,
+      [ADVICE_MASK_BITS] = mask_bits,   [ADVICE_FREE_GRADIENTS] = free_gradients, [ADVICE_FREE_KEPT] = free_kept,
+      [ADVICE_CHECKPOINT] = checkpoint, [ADVICE_RECOMPUTE] = recompute,           [ADVICE_FOREACH] = foreach,
+      [ADVICE_TEMPORARY] = temporary,
   };
-  words[advice->kind](advice, out);
+  if (advice->kind == ADVICE_FEW_BITS) {
+    few_bits(run, advice, out);
+  } else {
+    words[advice->kind](advice, out);
+  }
   return out;
 }

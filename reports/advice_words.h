@@ -6,6 +6,8 @@
 
 enum { ADVICE_WORDS_SIZE = 1024 };
 
-const char *advice_words(const struct facts_advice *advice, char out[static ADVICE_WORDS_SIZE]);
+/* `run` tells what one can follow it with: a program that is not PyTorch's has no `actscope apply`. */
+const char *advice_words(const struct facts_run *run, const struct facts_advice *advice,
+                         char out[static ADVICE_WORDS_SIZE]);
 
 #endif

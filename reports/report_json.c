@@ -252,7 +252,7 @@ static json_t *advice_json(const struct facts *facts) {
     const struct facts_advice *advice = &facts->advice[i];
     json_t *object = json_object();
     json_put_text(object, "kind", advice_names[advice->kind]);
-    json_put_text(object, "text", advice_words(advice, text));
+    json_put_text(object, "text", advice_words(&facts->run, advice, text));
     json_put_count(object, "bytes", advice->bytes);
     json_put_count(object, "blocks", advice->blocks);
     json_put_count(object, "peak_bytes", advice->peak_bytes);

@@ -505,7 +505,7 @@ static void advice_row(struct report_rows *rows, size_t index, struct report_cel
   cells[8] = cell_text(advice->ops);
   cells[9] = cell_text(advice->layers);
   cells[10] = cell_text(advice->site);
-  cells[11] = cell_text(advice_words(advice, rows->advice));
+  cells[11] = cell_text(advice_words(&rows->facts->run, advice, rows->advice));
 }
 
 /* ---- the tables -------------------------------------------------------------------------------------------------- */

@@ -11,7 +11,8 @@ static void advice_line(struct sink *sink, const struct facts *facts, const stru
   char saving[FORMAT_SIZE], share[FORMAT_SIZE], bytes[FORMAT_SIZE];
   snprintf(first, sizeof first, "  %10s  %6s  ", format_signed_bytes(saving, advice->saving_bytes),
            format_percent(share, (double)advice->saving_bytes, (double)facts->peak.bytes));
-  snprintf(line, sizeof line, "%s (%s at the peak)", advice_words(advice, text), format_bytes(bytes, advice->bytes));
+  snprintf(line, sizeof line, "%s (%s at the peak)", advice_words(&facts->run, advice, text),
+           format_bytes(bytes, advice->bytes));
   paragraph_print(sink, STYLE_PLAIN, format_width(first), first, line);
 }
 
