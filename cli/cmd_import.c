@@ -137,8 +137,8 @@ static void tell(const struct arguments *arguments, const struct snapshot_summar
   char count[FORMAT_SIZE];
   char *argument = format_path(arguments->run);
   if (argument) {
-    command_note("wrote %s (%s event%s); read it with: actscope report %s", arguments->run,
-                 format_count(count, summary->events), summary->events == 1 ? "" : "s", argument);
+    command_note("wrote %s (from %s event%s of the allocator's history); read it with: actscope report %s",
+                 arguments->run, format_count(count, summary->events), summary->events == 1 ? "" : "s", argument);
   }
   free(argument);
   tell_history(summary);
