@@ -10,11 +10,19 @@
 
 enum { W = 1 << 16, MASK = 1 << 18, LOGITS = 1 << 17, SQRT = 1 << 19, TOP = 1 << 15, STEPS = 3 };
 enum { AT_W, AT_MASK, AT_LOGITS, AT_GRADIENT = AT_LOGITS + 2, AT_ADDED, AT_TOP, AT_SQRT };
-enum waste { A_MASK = 1, LATE_GRADIENT = 2, KEPT_GRADIENT = 4, KEPT_LOGITS = 8, FOREACH = 16 };
+enum waste {
+  A_MASK = 1,
+  LATE_GRADIENT = 2,
+  KEPT_GRADIENT = 4,
+  KEPT_LOGITS = 8,
+  FOREACH = 16,
+  GRADIENT_OF_LOGITS = 32,
+  COPY = 64
+};
 
 struct loop {
   struct run_builder run;
-  uint32_t setup, compute, save, dropout, backward, foreach, top;
+  uint32_t setup, compute, save, dropout, backward, foreach, top, computed_back;
   unsigned waste;
 };
 
@@ -44,6 +52,10 @@ static void backward(struct loop *loop, unsigned step, uint64_t w, uint64_t mask
   run_backward(run, true);
   run_alloc(run, AT(AT_TOP), TOP, loop->top);
   run_free(run, AT(AT_TOP), loop->top, false);
+  if (loop->waste & (GRADIENT_OF_LOGITS | COPY)) {
+    run_alloc(run, AT(AT_SQRT), SQRT, loop->waste & COPY ? loop->dropout : loop->computed_back);
+    run_free(run, AT(AT_SQRT), loop->setup, false);
+  }
   if (step > 0 && loop->waste & KEPT_GRADIENT) {
     run_alloc(run, AT(AT_ADDED), W, loop->backward);
     run_free(run, AT(AT_ADDED), loop->backward, false);
@@ -81,6 +93,7 @@ static struct facts facts_of(unsigned waste) {
   loop.dropout = run_stack_within(run, IN(RUN_TENSOR) | IN(RUN_DROPOUT), 2);
   loop.backward = run_stack_within(run, IN(RUN_TENSOR) | IN(RUN_ENGINE), 3);
   loop.foreach = run_stack_within(run, IN(RUN_TENSOR) | IN(RUN_FOREACH), 4);
+  loop.computed_back = run_stack_within(run, IN(RUN_TENSOR) | IN(RUN_DROPOUT) | IN(RUN_ENGINE), 3);
   loop.top = run_stack_outside(run, 5);
   run_alloc(run, AT(AT_W), W, loop.setup);
   for (unsigned step = 0; step < STEPS; step++) {
@@ -132,6 +145,15 @@ Test(advice, results_that_are_kept) {
 
 Test(advice, an_update_of_all_parameters_at_once) {
   expect(FOREACH, ADVICE_FOREACH, SQRT, W + W + SQRT);
+}
+
+/* What the program allocates by itself it may do without; what autograd's functions do not. */
+Test(advice, temporaries_of_the_program_only) {
+  expect(COPY, ADVICE_TEMPORARY, SQRT, W + LOGITS);
+  struct facts facts = facts_of(GRADIENT_OF_LOGITS);
+  cr_expect_eq(facts.categories[CATEGORY_TEMPORARY], SQRT);
+  cr_expect_eq(facts.advice_count, 0);
+  facts_fini(&facts);
 }
 
 Test(advice, none_without_steps) {
