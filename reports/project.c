@@ -3,6 +3,7 @@
 
 #include "reports/format.h"
 #include "reports/json.h"
+#include "reports/summary.h"
 #include "reports/table.h"
 
 #include <stdio.h>
@@ -46,6 +47,7 @@ void project_table_print(struct sink *sink, const struct facts *facts) {
 /* Sentences for what the figures alone do not say. */
 static void project_remarks(struct sink *sink, const struct facts *facts, const char *functions) {
   const struct facts_projection *any = facts->projections;
+  char text[SUMMARY_NOTE_SIZE];
   if (facts->projections_count && any->eligible_bytes == 0) {
     sink_print(sink, "\n");
     paragraph_print(
@@ -59,6 +61,9 @@ static void project_remarks(struct sink *sink, const struct facts *facts, const 
     paragraph_print(sink, STYLE_WARN, 2, "  ",
                     "The peak does not fall: it lies where the replaced blocks are not "
                     "alive, or what lives beside them sets it.");
+  } else if (summary_unapplied(facts, functions, text)) {
+    sink_print(sink, "\n");
+    paragraph_print(sink, STYLE_PLAIN, 2, "  ", text);
   }
 }
 

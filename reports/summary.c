@@ -1,10 +1,15 @@
 /* See the header. */
 #include "reports/summary.h"
 
+#include "analyzers/growth.h"
+#include "analyzers/op_name.h"
 #include "reports/format.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+
+#define SNAPSHOT "pytorch memory snapshot" /* as importers/snapshot.c says */
 
 bool summary_has_evidence(const struct facts *facts) {
   return facts->saved_bytes > 0 || facts->saved_count > 0;
@@ -104,6 +109,61 @@ const char *summary_sentence(const struct facts *facts, char out[static SUMMARY_
     snprintf(out, SUMMARY_SIZE, "The heap peaked at %s, %s.%s", bytes, when, saving);
   }
   return out;
+}
+
+/* ---- what apply leaves exact ------------------------------------------------------------------------------------- */
+
+static bool is_of_python(const struct facts_run *run) {
+  return run->framework && strncmp(run->framework, "pytorch ", 8) == 0 && strcmp(run->framework, SNAPSHOT) != 0;
+}
+
+/* Is it in the list "gelu,SiLU"? "" lists all. */
+static bool lists(const char *functions, const char *op) {
+  const size_t length = strlen(op);
+  while (*functions) {
+    const size_t here = strcspn(functions, ",");
+    if (here == length && strncasecmp(functions, op, length) == 0) {
+      return true;
+    }
+    functions += here + (functions[here] == ',');
+    if (!*functions) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* Puts the text behind what is there, where it fits. */
+static void append(char *out, size_t size, const char *before, const char *text) {
+  const size_t length = strlen(out);
+  if (length + strlen(before) + strlen(text) < size) {
+    stpcpy(stpcpy(out + length, before), text);
+  }
+}
+
+const char *summary_unapplied(const struct facts *facts, const char *functions, char out[static SUMMARY_NOTE_SIZE]) {
+  const struct facts_projection *projection = summary_projection(facts);
+  char all[256] = "", exact[64] = "";
+  if (!projection || projection->saving_bytes <= 0 || !is_of_python(&facts->run)) {
+    return NULL;
+  }
+  for (size_t i = 0; i < facts->by_op_count; i++) {
+    const char *op = facts->by_op[i].op;
+    bool keeps_result = false;
+    if (!facts->by_op[i].eligible_bytes || !op_is_pointwise(op, &keeps_result) || !lists(functions, op)) {
+      continue;
+    }
+    append(all, sizeof all, *all ? "," : "", op);
+    if (keeps_result) {
+      append(exact, sizeof exact, *exact ? ", " : "", op);
+    }
+  }
+  snprintf(
+      out, SUMMARY_NOTE_SIZE,
+      "The projected saving is also of codes for %s, which actscope apply leaves exact unless named: actscope apply "
+      "--bits %u --functions %s",
+      exact, projection->bits, all);
+  return *exact ? out : NULL;
 }
 
 /* ---- notes --------------------------------------------------------------------------------------------------- */
@@ -209,6 +269,11 @@ static void note_evidence(const struct notes *notes, const struct facts *facts) 
         "Backward passes were seen, but no op saving anything, so what is kept for backward and the projections are "
         "not known. What the program keeps is packed by hooks of its own (torch.utils.checkpoint, "
         "saved_tensors_hooks), or lies in small blocks (record with --min-size 0).");
+  } else if (facts->run.framework && strcmp(facts->run.framework, SNAPSHOT) == 0) {
+    notes->visit(
+        notes->context, false,
+        "A memory snapshot does not tell what autograd saved, so there are no steps and no projections: record a "
+        "run on the CPU for these (actscope record).");
   } else if (facts->run.framework && facts->run.framework[0]) {
     notes->visit(notes->context, true,
                  "No op saved anything that was seen, so what is kept for backward and the projections are "
@@ -270,6 +335,29 @@ static void note_arenas(const struct notes *notes, const struct facts *facts) {
   }
 }
 
+static void note_unapplied(const struct notes *notes, const struct facts *facts) {
+  char text[SUMMARY_NOTE_SIZE];
+  if (summary_unapplied(facts, "", text)) {
+    notes->visit(notes->context, false, text);
+  }
+}
+
+static void note_growth(const struct notes *notes, const struct facts *facts) {
+  const bool framework = facts->run.framework && facts->run.framework[0];
+  char text[SUMMARY_NOTE_SIZE], first[FORMAT_SIZE], last[FORMAT_SIZE];
+  struct growth growth;
+  if (growth_find(facts, &growth)) {
+    snprintf(
+        text, sizeof text,
+        "What earlier steps saved and is still kept when a step ends grows step by step, from %s in step %u to %s in "
+        "step %u: something keeps %s.",
+        format_bytes(first, growth.first_bytes), growth.first, format_bytes(last, growth.last_bytes), growth.last,
+        framework ? "their graphs (a loss summed up without .item() or .detach(), retain_graph=True)"
+                  : "what earlier steps saved");
+    notes->visit(notes->context, true, text);
+  }
+}
+
 static void note_figures(const struct notes *notes, const struct facts *facts) {
   uint64_t sum = 0;
   char text[256], size[FORMAT_SIZE];
@@ -299,6 +387,8 @@ void summary_notes(const struct facts *facts, void (*visit)(void *context, bool 
   note_inference(&notes, &facts->run);
   note_stray_marks(&notes, &facts->run);
   note_oversized_marks(&notes, &facts->run);
+  note_growth(&notes, facts);
+  note_unapplied(&notes, facts);
   note_arenas(&notes, facts);
   note_figures(&notes, facts);
 }

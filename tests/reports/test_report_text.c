@@ -1,9 +1,11 @@
 /* The page, as golden text: plain, with line characters, with colours, cut short, for runs of every sort. */
 #include "analyzers/strings.h"
+#include "reports/advice_words.h"
 #include "reports/collapsed.h"
 #include "reports/format.h"
 #include "reports/project.h"
 #include "reports/report.h"
+#include "reports/summary.h"
 #include "tests/reports/golden.h"
 #include "tests/reports/sample_facts.h"
 
@@ -81,6 +83,47 @@ Test(report_text, backward_passes_that_keep_nothing_seen) {
   cr_expect_not_null(strstr(sink.memory, "torch.utils.checkpoint"));
   cr_expect_null(strstr(sink.memory, "Was the program trained"));
   cr_expect_null(strstr(sink.memory, "launcher"));
+}
+
+Test(report_text, a_snapshot_does_not_tell_of_autograd) {
+  facts.run.framework = (char *)"pytorch memory snapshot";
+  emit(10);
+  cr_expect_not_null(strstr(sink.memory, "A memory snapshot does not tell what autograd saved"));
+  cr_expect_null(strstr(sink.memory, "Was the program trained"));
+  facts.run.framework = NULL;
+}
+
+/* With a function that keeps its result the page says what to give apply: that one and what it replaces by itself. */
+Test(report_text, functions_that_apply_leaves_exact) {
+  sample_facts_gpt(&facts);
+  emit(10);
+  cr_expect_null(strstr(sink.memory, "leaves exact"));
+  free(sink.memory);
+  set_up();
+  facts.by_op[0].op = strings_intern(facts.strings, "relu");
+  facts.by_op[0].eligible_bytes = 1000;
+  facts.projections[2].saving_bytes = 1000;
+  emit(10);
+  char note[SUMMARY_NOTE_SIZE];
+  cr_assert_not_null(summary_unapplied(&facts, "", note));
+  cr_expect_not_null(strstr(note, "codes for relu, which"));
+  cr_expect_not_null(strstr(note, "actscope apply --bits 3 --functions relu,gelu"));
+  cr_expect_not_null(strstr(sink.memory, "leaves"));
+  cr_expect_not_null(summary_unapplied(&facts, "silu,ReLU", note));
+  cr_expect_not_null(strstr(note, "--functions relu"));
+  cr_expect_null(summary_unapplied(&facts, "gelu", note));
+  facts.run.framework = strings_intern(facts.strings, "");
+  cr_expect_null(summary_unapplied(&facts, "", note), "apply is for PyTorch");
+}
+
+Test(report_text, codes_for_programs_without_a_framework) {
+  sample_facts_gpt(&facts);
+  char words[ADVICE_WORDS_SIZE];
+  const struct facts_advice advice = {.kind = ADVICE_FEW_BITS, .bits = 3, .ops = (char *)"gelu", .layers = (char *)""};
+  cr_expect_not_null(strstr(advice_words(&facts.run, &advice, words), "actscope apply --bits 3"));
+  facts.run.framework = strings_intern(facts.strings, "");
+  cr_expect_null(strstr(advice_words(&facts.run, &advice, words), "apply"));
+  cr_expect_not_null(strstr(words, "actscope/fewbit.h"));
 }
 
 Test(report_text, files_that_changed_since) {
