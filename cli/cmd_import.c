@@ -118,6 +118,12 @@ static void tell_history(const struct snapshot_summary *summary) {
 
 static void tell_rest(const struct snapshot_summary *summary) {
   char count[FORMAT_SIZE], asked[FORMAT_SIZE], free[FORMAT_SIZE];
+  if (summary->damaged) {
+    command_note("the snapshot is damaged: %s part%s of it (events, blocks or segments without an address or size that "
+                 "can be) %s left out",
+                 format_count(count, summary->damaged), summary->damaged == 1 ? "" : "s",
+                 summary->damaged == 1 ? "is" : "are");
+  }
   if (summary->failures) {
     command_hint("%s allocation%s failed for want of memory; the last asked for %s when %s were free",
                  format_count(count, summary->failures), summary->failures == 1 ? "" : "s",

@@ -137,12 +137,15 @@ static char *join_command(const struct snapshot_options *options, size_t *size) 
   return joined;
 }
 
-static int write_run(struct run_writer *writer, const struct snapshot_layout *layout,
+static int write_run(struct run_writer *writer, const struct snapshot_layout *layout, const char *source,
                      const struct snapshot_options *options, struct snapshot_summary *summary, struct error *err) {
   struct stage stage = {options, "compressing the trace"};
   writer->header.start_unix_ns = snapshot_start_ns(layout, summary->device);
   run_writer_meta(writer, "framework", "pytorch memory snapshot");
   snapshot_events_write(layout, summary->device, writer, options, summary);
+  if (summary->damaged && !summary->events && !summary->earlier) {
+    return error_set(err, ERROR_INPUT, "%s: all that is in it is damaged; save the snapshot again", source);
+  }
   return run_writer_end(writer, stage_progress, &stage, err);
 }
 
@@ -159,7 +162,7 @@ static int convert(struct run_writer *writer, const char *source, const struct s
     }
   }
   code = code == 0 ? choose_device(&layout, source, options->device, summary, err) : code;
-  code = code == 0 ? write_run(writer, &layout, options, summary, err) : code;
+  code = code == 0 ? write_run(writer, &layout, source, options, summary, err) : code;
   pickle_close(pickle);
   return code;
 }

@@ -25,7 +25,8 @@ struct snapshot_options {
 /* What a user should know of it. */
 struct snapshot_summary {
   unsigned device, others;         /* the one imported; how many more have anything in the snapshot */
-  uint64_t events;                 /* of the allocator's history */
+  uint64_t events;                 /* of the allocator's history, but for the damaged ones */
+  uint64_t damaged;                /* events, blocks and segments that cannot be, and were left out */
   uint64_t earlier, earlier_bytes; /* blocks that were there before the history begins */
   bool timed;                      /* the events have times */
   bool has_stacks;

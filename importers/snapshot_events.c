@@ -96,6 +96,7 @@ static void find_older_in_segments(struct history *history) {
   struct snapshot_walk walk = {0};
   struct snapshot_block block;
   while (snapshot_block_next(history->layout, history->device, &walk, &block) && !history->writer->code) {
+    history->summary->damaged += block.damaged;
     struct place *place = block.live ? place_of(history, block.address) : NULL;
     if (place && place->state == PLACE_UNSEEN) {
       write_older(history, block.address, block.bytes, block.frames);
@@ -161,6 +162,10 @@ static void write_event(struct history *history, const struct snapshot_event *ev
   case SNAPSHOT_OOM:
     note_failure(history, event);
     break;
+  case SNAPSHOT_DAMAGED:
+    history->summary->events--;
+    history->summary->damaged++;
+    break;
   default:
     break;
   }
@@ -210,6 +215,7 @@ void snapshot_events_write(const struct snapshot_layout *layout, size_t device, 
       .begin_us = snapshot_start_ns(layout, device) / 1000,
   };
   summary->events = history.count;
+  summary->damaged = snapshot_layout_damaged(layout);
   summary->timed = history.begin_us != 0;
   history.end = end_of_blocks(&history);
   find_older_in_history(&history);

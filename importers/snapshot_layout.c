@@ -31,6 +31,26 @@ int snapshot_layout_find(struct snapshot_layout *layout, const struct pickle_val
   return 0;
 }
 
+static bool is_list(const struct pickle_value *value) {
+  return value && value->kind == PICKLE_LIST;
+}
+
+uint64_t snapshot_layout_damaged(const struct snapshot_layout *layout) {
+  uint64_t damaged = 0;
+  for (size_t i = 0; i < pickle_count(layout->segments); i++) {
+    damaged += !is_list(pickle_get(pickle_at(layout->segments, i), "blocks"));
+  }
+  for (size_t i = 0; i < pickle_count(layout->traces); i++) {
+    damaged += !is_list(pickle_at(layout->traces, i));
+  }
+  return damaged;
+}
+
+/* An address or a number of bytes: not below zero, no fraction, and none of those that a pickle's int is cut to. */
+static bool is_amount(const struct pickle_value *value) {
+  return pickle_u64(value, UINT64_MAX) <= INT64_MAX;
+}
+
 static size_t device_of(const struct pickle_value *segment) {
   return pickle_u64(pickle_get(segment, "device"), 0);
 }
@@ -47,7 +67,7 @@ size_t snapshot_devices(const struct snapshot_layout *layout) {
 
 /* ---- the history ------------------------------------------------------------------------------------------------- */
 
-static enum snapshot_action action_of(const char *name) {
+static enum snapshot_action action_named(const char *name) {
   static const struct {
     const char *name;
     enum snapshot_action action;
@@ -70,13 +90,21 @@ static enum snapshot_action action_of(const char *name) {
   return SNAPSHOT_OTHER;
 }
 
+static enum snapshot_action action_of(const struct pickle_value *entry) {
+  const char *name = pickle_text(pickle_get(entry, "action"), NULL);
+  const enum snapshot_action action = name ? action_named(name) : SNAPSHOT_DAMAGED;
+  const bool placed = action != SNAPSHOT_OTHER && action != SNAPSHOT_OOM;
+  return placed && !(is_amount(pickle_get(entry, "addr")) && is_amount(pickle_get(entry, "size"))) ? SNAPSHOT_DAMAGED
+                                                                                                   : action;
+}
+
 size_t snapshot_events_count(const struct snapshot_layout *layout, size_t device) {
   return pickle_count(pickle_at(layout->traces, device));
 }
 
 struct snapshot_event snapshot_event_at(const struct snapshot_layout *layout, size_t device, size_t index) {
   const struct pickle_value *entry = pickle_at(pickle_at(layout->traces, device), index);
-  enum snapshot_action action = action_of(pickle_text(pickle_get(entry, "action"), ""));
+  const enum snapshot_action action = action_of(entry);
   return (struct snapshot_event){
       .action = action,
       .address = pickle_u64(pickle_get(entry, action == SNAPSHOT_OOM ? "device_free" : "addr"), 0),
@@ -92,11 +120,16 @@ static struct snapshot_block block_of(const struct pickle_value *value, uint64_t
   const struct pickle_value *history = pickle_at(pickle_get(value, "history"), 0);
   uint64_t size = pickle_u64(pickle_get(value, "size"), 0);
   const struct pickle_value *asked = pickle_get(value, "requested_size"), *frames = pickle_get(value, "frames");
+  const struct pickle_value *place = pickle_get(value, "address"), *state = pickle_get(value, "state");
+  asked = asked ? asked : pickle_get(history, "real_size");
+  const bool damaged = !pickle_text(state, NULL) || !is_amount(asked ? asked : pickle_get(value, "size")) ||
+                       (place ? !is_amount(place) : address > INT64_MAX);
   return (struct snapshot_block){
-      .address = pickle_u64(pickle_get(value, "address"), address),
-      .bytes = pickle_u64(asked ? asked : pickle_get(history, "real_size"), size),
+      .address = pickle_u64(place, address),
+      .bytes = pickle_u64(asked, size),
       /* active_allocated; active_pending_free or active_awaiting_free, by version: a stream still uses it */
-      .live = strncmp(pickle_text(pickle_get(value, "state"), ""), "active", 6) == 0,
+      .live = !damaged && strncmp(pickle_text(state, ""), "active", 6) == 0,
+      .damaged = damaged,
       .frames = frames ? frames : pickle_get(history, "frames"),
   };
 }

@@ -23,7 +23,8 @@ enum snapshot_action {
   SNAPSHOT_SEGMENT_ALLOC,  /* memory of the device for the cache, or given back */
   SNAPSHOT_SEGMENT_FREE,
   SNAPSHOT_OOM,
-  SNAPSHOT_OTHER,
+  SNAPSHOT_OTHER,   /* which newer versions may have */
+  SNAPSHOT_DAMAGED, /* of no kind, or at no address, or of no size that can be */
 };
 
 struct snapshot_event {
@@ -36,12 +37,15 @@ struct snapshot_event {
 
 struct snapshot_block {
   uint64_t address, bytes; /* asked for, where that is known */
-  bool live;
+  bool live, damaged;      /* damaged: as an event; never live */
   const struct pickle_value *frames;
 };
 
 /* Finds the parts; ERROR_INPUT if this is no snapshot. */
 int snapshot_layout_find(struct snapshot_layout *layout, const struct pickle_value *root, struct error *err);
+
+/* Segments without blocks, and histories that are no list, of any device. */
+uint64_t snapshot_layout_damaged(const struct snapshot_layout *layout);
 
 /* Devices are numbered below this. */
 size_t snapshot_devices(const struct snapshot_layout *layout);

@@ -7,6 +7,7 @@
 #include "tests/support/trace_events.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FRAME(file, line, name) "{\"filename\": \"" file "\", \"line\": " #line ", \"name\": \"" name "\"}"
@@ -312,9 +313,35 @@ Test(snapshot, parts_of_other_kinds_are_survived) {
       "{\"segments\": [5, {\"blocks\": 3}, {\"device\": 1 << 63, \"blocks\": [1]}], \"device_traces\": [5, {}]}",
       ERROR_INPUT, "no block and no event");
   import(SNAPSHOT(SEGMENT(0, None, "7, None, {\"state\": \"active_allocated\"}"),
-                  "[5, None, {}, {\"action\": 5}," EVENT("alloc", -5, -7, -1, "") "," EVENT("alloc", 1 << 70, 1 << 40,
-                                                                                            1 << 70, "") "]"));
-  cr_assert_eq(run.count, 2);
+                  "[5, None, {}, {\"action\": 5}," EVENT("alloc", -5, -7, -1, "") "," EVENT(
+                      "alloc", 1 << 70, 1 << 40, 1 << 70, "") "," EVENT("alloc", 4096, 512, 1 << 70, "") "]"));
+  cr_assert_eq(run.count, 1);
+  cr_assert_eq(summary.events, 1);
+  cr_assert_eq(summary.damaged, 3 + 6);
+}
+
+/* What is left out is counted, but for actions of newer versions. */
+Test(snapshot, damaged_events_are_told) {
+  static const char *const sizes[] = {"-1", "1 << 70", "1.5", "float(\"nan\")", "None", "\"1\""};
+  char expression[512];
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    snprintf(
+        expression, sizeof expression,
+        SNAPSHOT("", "[" EVENT("alloc", 4096, 512, 5, "") ",{\"action\": \"alloc\", \"addr\": 8192, \"size\": %s}]"),
+        sizes[i]);
+    import(expression);
+    cr_expect_eq(run.count, 1, "%s", sizes[i]);
+    cr_expect(summary.damaged == 1 && summary.events == 1, "%s", sizes[i]);
+    trace_events_fini(&run);
+  }
+  import(SNAPSHOT("", "[" EVENT("alloc", 4096, 512, 5, "") ",{\"action\": \"of_newer_versions\"}]"));
+  cr_expect_eq(summary.damaged, 0);
+}
+
+Test(snapshot, nothing_but_damage) {
+  expect_refused("(lambda x: x.append(x) or {\"segments\": x, \"device_traces\": x})([])", ERROR_INPUT,
+                 "all that is in it is");
+  expect_refused("{\"segments\": [], \"device_traces\": [[[]]]}", ERROR_INPUT, "all that is in it is damaged");
 }
 
 Test(snapshot, sizes_that_cannot_be) {
