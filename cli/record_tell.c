@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *stop_text(uint32_t reason) {
   switch (reason) {
@@ -147,12 +148,35 @@ static void tell_next(const struct launch_result *result, size_t ranks) {
   free(path);
 }
 
+static bool folder_is_gone(const char *path) {
+  const char *slash = strrchr(path, '/');
+  char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : NULL;
+  const bool gone = folder && access(folder, F_OK) != 0;
+  free(folder);
+  return gone;
+}
+
+static void tell_nothing(const struct launch_options *launch, const struct launch_result *result) {
+  if (result->run && folder_is_gone(result->run)) {
+    command_note("%s: nothing is left of the recording: the folder of %s was removed while the program ran",
+                 launch->argv[0], launch->output);
+  } else {
+    command_note("%s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, is the "
+                 "disk full, or is %s not writable by it?), or its trace was removed while it ran",
+                 launch->argv[0], launch->output);
+  }
+}
+
 void record_tell(const struct launch_options *launch, const struct launch_result *result) {
   if (result->count == 0) {
-    command_note("%s: nothing was recorded: the preload library did not start in it (was LD_PRELOAD cleared, is the "
-                 "disk full, or is %s not writable by it?)",
-                 launch->argv[0], launch->output);
+    tell_nothing(launch, result);
     return;
+  }
+  if (result->missing) {
+    command_note(
+        "note: there is no trace of pid %d, the command itself: it was removed while the program ran, or could "
+        "not be begun; what is here is of the processes that it started",
+        result->missing);
   }
   size_t ranks = tell_ranks(result);
   for (size_t i = 0; i < (ranks > 1 ? ranks : 1); i++) {

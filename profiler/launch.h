@@ -45,6 +45,7 @@ struct launch_result {
   char *run;                   /* RUN without patterns, absolute; NULL: the command was not run to be recorded */
   struct launch_trace *traces; /* the main ones, by rank, and then the others; none if nothing could be recorded */
   size_t count;
+  int missing;        /* the command's own process, of which there is no trace though it was recorded: 0, or its pid */
   char **interrupted; /* paths of traces that earlier recordings to the same output could not finish; NULL at the end */
 };
 

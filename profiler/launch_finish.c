@@ -262,12 +262,21 @@ static int choose_names(struct found_list *list, const struct launch_options *op
   return code;
 }
 
+static bool has_trace_of(const struct found_list *list, int pid) {
+  bool has = false;
+  for (size_t i = 0; i < list->count; i++) {
+    has = has || list->items[i].pid == pid;
+  }
+  return has;
+}
+
 int launch_finish_traces(const struct launch_options *options, const struct launch_name *name, int root_pid,
                          struct launch_result *result, struct error *err) {
   struct found_list list = found_traces(name->stem);
   bool distributed = false;
   leave_out_interrupted(&list, result);
   root_pid = leave_out_own(&list, root_pid);
+  result->missing = has_trace_of(&list, root_pid) ? 0 : root_pid;
   found_wait(&list, END_MS);
   result->traces = calloc(list.count + 1, sizeof *result->traces);
   int code = result->traces ? choose_names(&list, options, name, root_pid, &distributed) : ERROR_MEMORY;

@@ -1,6 +1,7 @@
 """A process that forks: a trace for each, no more, and the figures of the parent are its own."""
 import glob
 import json
+import os
 
 import harness
 
@@ -125,3 +126,22 @@ class Children(harness.TestCase):
 harness.add_tests(Children, ["fork"], Children.check_fork)
 harness.add_tests(Children, ["no_follow"], Children.check_no_follow)
 harness.add_tests(Children, ["loader"], Children.check_loader)
+
+
+class RemovedTraces(harness.TestCase):
+    """By the program, while it runs: what happened is said."""
+
+    def test_of_the_command_itself(self):
+        run = self.record("gone", ["/bin/sh", "-c", f'echo $$; rm -f "{self.path("gone.actscope")}".*; :'])
+        self.assertIn(f"there is no trace of pid {run.stdout.strip()}, the command itself: it was removed", run.stderr)
+
+    def test_with_the_folder(self):
+        folder = self.path("folder")
+        os.mkdir(folder)
+        run = self.record("folder/gone", ["/bin/sh", "-c", f'rm -r "{folder}"; :'])
+        self.assertIn("the folder of ", run.stderr)
+        self.assertIn(" was removed while the program ran", run.stderr)
+
+    def test_none(self):
+        run = self.record("there", ["/bin/sh", "-c", "/bin/true; exec /bin/true"])
+        self.assertNotIn("removed", run.stderr)
