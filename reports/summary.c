@@ -349,8 +349,8 @@ static void note_growth(const struct notes *notes, const struct facts *facts) {
   if (growth_find(facts, &growth)) {
     snprintf(
         text, sizeof text,
-        "What earlier steps saved and is still kept when a step ends grows step by step, from %s in step %u to %s in "
-        "step %u: something keeps %s.",
+        "What is still kept of what earlier steps saved grows step by step, from %s at the end of step %u to %s at "
+        "the end of step %u: something keeps %s.",
         format_bytes(first, growth.first_bytes), growth.first, format_bytes(last, growth.last_bytes), growth.last,
         framework ? "their graphs (a loss summed up without .item() or .detach(), retain_graph=True)"
                   : "what earlier steps saved");
