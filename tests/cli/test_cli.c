@@ -58,7 +58,7 @@ Test(cli, statuses_and_messages) {
       {"$A record -o '' -- true", 2, NULL, "-o: the name is empty"},
       {"$A record --no-probe --probe=hooks -- true", 2, NULL, "--no-probe and --probe=hooks contradict each other"},
       {"$A record --probe=symbols --no-probe -- true", 2, NULL, "--no-probe and --probe=symbols contradict each other"},
-      {"$A record -q -o t --probe=none --no-probe -- true", 0, NULL, NULL},
+      {"$A record -o t --probe=none --no-probe -- ./nothing", 3, NULL, "./nothing: "},
       {"$A apply --bits 3 --record '' -- true", 2, NULL, "--record: the name is empty"},
       {"$A apply --bits 3 --record=t --json=./t -- true", 2, NULL, "--json and --record name the same file"},
       {"$A apply --bits 3 --record=new --json=./new -- true", 2, NULL, "--json and --record name the same file"},
