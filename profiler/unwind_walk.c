@@ -9,7 +9,7 @@
 #include <dlfcn.h>
 #include <string.h>
 
-enum step { STEP_DONE, STEP_END, STEP_ODD };
+enum step { STEP_DONE, STEP_GUESSED, STEP_END, STEP_ODD }; /* up to the second there is a next frame */
 
 enum { PAGE = 4096, STACK_GAP = 1 << 20, FRAME_MAX = 1 << 14 };
 
@@ -69,7 +69,7 @@ static inline bool read_word(struct unwind_range *range, struct unwind_step *at,
 }
 
 /* Code without call frame information (-fno-unwind-tables, assembler) may keep a frame pointer; it is taken for one if it
- * points a little further out, to a word that points into code. */
+ * points a little further out, to a word that points into code. Frames that keep none are passed over, a signal's too. */
 static enum step step_by_frame_pointer(struct unwind_range *range, struct unwind_step *at, struct unwind_step *next) {
   struct dl_find_object object;
   if (at->bp < at->sp || at->bp - at->sp > FRAME_MAX || !read_word(range, at, at->bp + 8, &next->ip) ||
@@ -79,7 +79,7 @@ static enum step step_by_frame_pointer(struct unwind_range *range, struct unwind
   }
   next->sp = at->bp + 16;
   next->exact = false;
-  return STEP_DONE;
+  return STEP_GUESSED;
 }
 
 #if defined(__x86_64__)
@@ -237,7 +237,7 @@ static enum step walk_frames(struct walk *walk) {
       return STEP_DONE;
     }
     enum step result = step(&memo->range, &memo->fresh[walk->fresh - 1], &memo->fresh[walk->fresh]);
-    if (result != STEP_DONE) {
+    if (result > STEP_GUESSED) {
       walk->whole = result == STEP_END;
       return result;
     }

@@ -226,8 +226,18 @@ static NOINLINE void meet_bare_code(const void *caller) {
   cr_expect_eq(frames[1], (uintptr_t)caller);
 }
 
+static uintptr_t further_out;
+
+static NOINLINE void ask_for_a_signal(const void *caller) {
+  (void)caller;
+  cr_expect(unwind_meets_signal(__builtin_frame_address(0), further_out), "a guess tells nothing");
+}
+
 Test(unwind, through_code_without_frame_information) {
   const void *return_address;
+  char here;
+  further_out = (uintptr_t)&here;
+  bare_call(ask_for_a_signal, &return_address);
   for (int i = 0; i < 3; i++) { /* the last walk is made use of */
     bare_call(meet_bare_code, &return_address);
     plain(3, 3, MAX);
