@@ -8,8 +8,8 @@ static const struct {
   const char *key, *text;
 } kinds[] = {
     {"own_malloc",
-     "has a malloc that comes before actscope's, so that the heap was not seen; run the program without it, or with "
-     "actscope's library first in LD_PRELOAD"},
+     "has a malloc that comes before actscope's, so that the heap was not seen; link or run the program without "
+     "it, or name actscope's library first in LD_PRELOAD"},
     {"no_usable_size", "has no malloc_usable_size, so that small blocks cannot be told; record with --min-size 0"},
     {"own_operator_new", "gives C++'s new memory of its own, which was not seen; only malloc was"},
     {"deepbind", "was opened with RTLD_DEEPBIND: what it allocates itself was not seen"},

@@ -4,6 +4,7 @@
 #include "importers/run_writer.h"
 #include "importers/snapshot_events.h"
 #include "importers/snapshot_layout.h"
+#include "trace/trace_format.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -141,7 +142,7 @@ static int write_run(struct run_writer *writer, const struct snapshot_layout *la
                      const struct snapshot_options *options, struct snapshot_summary *summary, struct error *err) {
   struct stage stage = {options, "compressing the trace"};
   writer->header.start_unix_ns = snapshot_start_ns(layout, summary->device);
-  run_writer_meta(writer, "framework", "pytorch memory snapshot");
+  run_writer_meta(writer, "framework", TRACE_FRAMEWORK_SNAPSHOT);
   snapshot_events_write(layout, summary->device, writer, options, summary);
   if (summary->damaged && !summary->events && !summary->earlier) {
     return error_set(err, ERROR_INPUT, "%s: all that is in it is damaged; save the snapshot again", source);

@@ -4,12 +4,11 @@
 #include "analyzers/growth.h"
 #include "analyzers/op_name.h"
 #include "reports/format.h"
+#include "trace/trace_format.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-#define SNAPSHOT "pytorch memory snapshot" /* as importers/snapshot.c says */
 
 bool summary_has_evidence(const struct facts *facts) {
   return facts->saved_bytes > 0 || facts->saved_count > 0;
@@ -114,7 +113,8 @@ const char *summary_sentence(const struct facts *facts, char out[static SUMMARY_
 /* ---- what apply leaves exact ------------------------------------------------------------------------------------- */
 
 static bool is_of_python(const struct facts_run *run) {
-  return run->framework && strncmp(run->framework, "pytorch ", 8) == 0 && strcmp(run->framework, SNAPSHOT) != 0;
+  return run->framework && strncmp(run->framework, "pytorch ", 8) == 0 &&
+         strcmp(run->framework, TRACE_FRAMEWORK_SNAPSHOT) != 0;
 }
 
 /* Is it in the list "gelu,SiLU"? "" lists all. */
@@ -269,7 +269,7 @@ static void note_evidence(const struct notes *notes, const struct facts *facts) 
         "Backward passes were seen, but no op saving anything, so what is kept for backward and the projections are "
         "not known. What the program keeps is packed by hooks of its own (torch.utils.checkpoint, "
         "saved_tensors_hooks), or lies in small blocks (record with --min-size 0).");
-  } else if (facts->run.framework && strcmp(facts->run.framework, SNAPSHOT) == 0) {
+  } else if (facts->run.framework && strcmp(facts->run.framework, TRACE_FRAMEWORK_SNAPSHOT) == 0) {
     notes->visit(
         notes->context, false,
         "A memory snapshot does not tell what autograd saved, so there are no steps and no projections: record a "

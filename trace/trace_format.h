@@ -12,6 +12,8 @@
 #define TRACE_VERSION_MAJOR 1 /* a reader refuses a trace of another major version */
 #define TRACE_VERSION_MINOR 2 /* a larger minor version only adds long records and header fields */
 
+#define TRACE_FRAMEWORK_SNAPSHOT "pytorch memory snapshot" /* meta "framework" of what was imported, not recorded */
+
 /* ---- file header: byte offsets ------------------------------------------------------------------------------- */
 enum trace_header_offset {
   TRACE_H_MAGIC = 0,         /* 8 bytes "ACTSCOPE" */
